@@ -1,2 +1,17 @@
-//! Stepgate's engine: what one request says, compared with how its identity normally behaves.
+//! Stepgate's engine: what one request says, compared with how its identity normally behaves, and what follows.
+//!
+//! Data flows one way: [`signals`] → [`baseline`] → [`evidence`] → [`score`] → [`policy`] → [`decision`] → [`headers`].
+//! [`assess`] is the whole line as a pure function of values; time, keys and randomness are arguments. A module uses only
+//! modules earlier in the line.
 #![forbid(unsafe_code)]
+
+pub mod assess;
+pub mod audit;
+pub mod baseline;
+pub mod decision;
+pub mod evidence;
+pub mod headers;
+pub mod policy;
+pub mod score;
+pub mod signals;
+pub mod token;

@@ -1,0 +1,344 @@
+//! The host calls, declared here: every status comes back as a value, every value as bytes.
+//! May use: the proxy-wasm ABI 0.2.1.
+//! Must not: panic, convert to text, or be bypassed: the SDK's own wrappers panic on what a stranger can cause.
+//!
+//! The host allocates what it returns with `proxy_on_memory_allocate`, which the SDK exports as a boxed slice of exactly
+//! the size asked for; [`owned`] takes such a slice over.
+#![allow(unsafe_code, reason = "the ABI is pointers and lengths")]
+
+use std::ptr;
+
+/// Result of a host call: the ABI's status when it is not `Ok`.
+pub(crate) type HostResult<T> = Result<T, Status>;
+
+/// A status of the ABI other than `Ok`. Any number a host may return is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status(pub(crate) u32);
+
+impl Status {
+    pub(crate) const NOT_FOUND: Self = Self(1);
+    pub(crate) const CAS_MISMATCH: Self = Self(8);
+}
+
+/// Which header map or buffer is meant.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum MapType {
+    RequestHeaders = 0,
+    ResponseHeaders = 2,
+    HttpCallResponseHeaders = 6,
+}
+
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum BufferType {
+    HttpCallResponseBody = 4,
+    PluginConfiguration = 7,
+}
+
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum MetricType {
+    Counter = 0,
+    Gauge = 1,
+    Histogram = 2,
+}
+
+mod abi {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub(super) fn proxy_log(level: u32, data: *const u8, size: usize) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            kind: u32,
+            start: usize,
+            length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(
+            kind: u32,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            kind: u32,
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            kind: u32,
+            key: *const u8,
+            key_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(
+            kind: u32,
+            key: *const u8,
+            key_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            cas: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            value: *const u8,
+            value_size: usize,
+            cas: u32,
+        ) -> u32;
+        pub(super) fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub(super) fn proxy_http_call(
+            upstream: *const u8,
+            upstream_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            body: *const u8,
+            body_size: usize,
+            trailers: *const u8,
+            trailers_size: usize,
+            timeout: u32,
+            token: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_define_metric(
+            kind: u32,
+            name: *const u8,
+            name_size: usize,
+            id: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_call_foreign_function(
+            name: *const u8,
+            name_size: usize,
+            arguments: *const u8,
+            arguments_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+    }
+}
+
+const fn check(status: u32) -> HostResult<()> {
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(Status(status))
+    }
+}
+
+/// Calls the host and takes over what it returns. A null pointer is an empty value.
+fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> HostResult<Vec<u8>> {
+    let mut data: *mut u8 = ptr::null_mut();
+    let mut size = 0usize;
+    let status = call(&raw mut data, &raw mut size);
+    let bytes = if data.is_null() {
+        Vec::new()
+    } else {
+        // SAFETY: the host allocated `size` bytes with `proxy_on_memory_allocate`: a boxed slice of that length, given away.
+        unsafe { Vec::from_raw_parts(data, size, size) }
+    };
+    check(status).map(|()| bytes)
+}
+
+/// Writes one line to the host's log.
+pub(crate) fn log(level: u32, line: &str) {
+    // SAFETY: pointer and length of a live slice.
+    let _nothing_to_do = unsafe { abi::proxy_log(level, line.as_ptr(), line.len()) };
+}
+
+/// Milliseconds since 1970; 0 when the host has no clock.
+pub(crate) fn now_ms() -> i64 {
+    let mut nanoseconds = 0u64;
+    // SAFETY: a pointer to a live integer.
+    let status = unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+    check(status).map_or(0, |()| (nanoseconds / 1_000_000) as i64)
+}
+
+pub(crate) fn set_tick_period(milliseconds: u32) -> HostResult<()> {
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+pub(crate) fn buffer(kind: BufferType, most: usize) -> HostResult<Vec<u8>> {
+    // SAFETY: out-pointers live through the call.
+    owned(|data, size| unsafe { abi::proxy_get_buffer_bytes(kind as u32, 0, most, data, size) })
+}
+
+/// All pairs of a map, in the ABI's form (see `pairs`).
+pub(crate) fn header_pairs(kind: MapType) -> HostResult<Vec<u8>> {
+    // SAFETY: out-pointers live through the call.
+    owned(|data, size| unsafe { abi::proxy_get_header_map_pairs(kind as u32, data, size) })
+}
+
+pub(crate) fn header(kind: MapType, name: &str) -> HostResult<Vec<u8>> {
+    // SAFETY: slices and out-pointers live through the call.
+    owned(|data, size| unsafe {
+        abi::proxy_get_header_map_value(kind as u32, name.as_ptr(), name.len(), data, size)
+    })
+}
+
+/// Sets the only value of a header.
+pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> HostResult<()> {
+    // SAFETY: pointers and lengths of live slices.
+    check(unsafe {
+        abi::proxy_replace_header_map_value(
+            MapType::RequestHeaders as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Removes every value of a header.
+pub(crate) fn remove_request_header(name: &[u8]) -> HostResult<()> {
+    // SAFETY: pointer and length of a live slice.
+    check(unsafe {
+        abi::proxy_remove_header_map_value(
+            MapType::RequestHeaders as u32,
+            name.as_ptr(),
+            name.len(),
+        )
+    })
+}
+
+/// A property; `path` has its elements joined by NUL.
+pub(crate) fn property(path: &str) -> HostResult<Vec<u8>> {
+    // SAFETY: slices and out-pointers live through the call.
+    owned(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+pub(crate) fn set_property(path: &str, value: &[u8]) -> HostResult<()> {
+    // SAFETY: pointers and lengths of live slices.
+    check(unsafe {
+        abi::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// A value of shared data and its CAS number.
+pub(crate) fn shared(key: &str) -> HostResult<(Vec<u8>, u32)> {
+    let mut cas = 0u32;
+    // SAFETY: slices and out-pointers live through the call.
+    owned(|data, size| unsafe {
+        abi::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas)
+    })
+    .map(|bytes| (bytes, cas))
+}
+
+/// Stores a value if its CAS number still holds. 0 stores without a check; a missing key accepts any.
+pub(crate) fn set_shared(key: &str, value: &[u8], cas: u32) -> HostResult<()> {
+    // SAFETY: pointers and lengths of live slices.
+    check(unsafe {
+        abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+    })
+}
+
+/// Answers the client. `details` becomes `%RESPONSE_CODE_DETAILS%`.
+pub(crate) fn reply(
+    status: u16,
+    details: &str,
+    headers: &[u8],
+    body: &str,
+    grpc_status: u8,
+) -> HostResult<()> {
+    // SAFETY: pointers and lengths of live slices.
+    check(unsafe {
+        abi::proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            i32::from(grpc_status),
+        )
+    })
+}
+
+/// Whether the host can call out at all: an empty cluster name is a bad argument where it can.
+pub(crate) fn can_call_out() -> bool {
+    let mut token = 0u32;
+    let nothing = [0u8; 4];
+    // SAFETY: pointers and lengths of live slices.
+    let status = unsafe {
+        abi::proxy_http_call(
+            nothing.as_ptr(),
+            0,
+            nothing.as_ptr(),
+            nothing.len(),
+            nothing.as_ptr(),
+            0,
+            nothing.as_ptr(),
+            nothing.len(),
+            1,
+            &raw mut token,
+        )
+    };
+    matches!(status, 0 | 2 | 10)
+}
+
+pub(crate) fn define_metric(kind: MetricType, name: &str) -> HostResult<u32> {
+    let mut id = 0u32;
+    // SAFETY: pointer and length of a live slice, a pointer to a live integer.
+    check(unsafe {
+        abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id)
+    })
+    .map(|()| id)
+}
+
+pub(crate) fn increment_metric(id: u32, by: i64) {
+    // SAFETY: no pointers. A metric that cannot be counted is no reason to fail a request.
+    let _uncounted = unsafe { abi::proxy_increment_metric(id, by) };
+}
+
+pub(crate) fn record_metric(id: u32, value: u64) {
+    // SAFETY: no pointers. A metric that cannot be recorded is no reason to fail a request.
+    let _uncounted = unsafe { abi::proxy_record_metric(id, value) };
+}
+
+/// Calls a function of the host by name.
+pub(crate) fn foreign_function(name: &str, arguments: &[u8]) -> HostResult<Vec<u8>> {
+    // SAFETY: slices and out-pointers live through the call.
+    owned(|data, size| unsafe {
+        abi::proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
+    })
+}

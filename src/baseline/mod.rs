@@ -1,0 +1,10 @@
+//! What is normal: bounded records per identity, per source and for the population, and the pages they live in.
+//! May use: signals.
+//! Must not: decide, or know where the pages are stored.
+
+pub mod bytes;
+pub mod hours;
+pub mod identity;
+pub mod page;
+pub mod population;
+pub mod tally;

@@ -1,0 +1,180 @@
+//! The decision: what the score and the rules mean for this request in this tier.
+//! May use: evidence, score, policy.
+//! Must not: read records, format headers, or depend on who carries it out.
+
+use crate::evidence::{Evidence, EvidenceList, Nature, Reason};
+use crate::policy::{Mode, Tier};
+use crate::score::Score;
+use crate::signals::features::{Class, Features};
+
+/// What is done with a request, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Action {
+    /// Passes.
+    #[default]
+    Allow,
+    /// The client is asked for a stronger authentication.
+    StepUp,
+    /// Safe methods pass on ordinary routes, everything else is refused.
+    Restrict,
+    /// Refused.
+    Deny,
+}
+
+impl Action {
+    /// The word of the header contract.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::StepUp => "step-up",
+            Self::Restrict => "restrict",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What the client is told when a request does not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// 401 with `error="insufficient_user_authentication"` (RFC 9470).
+    Challenge,
+    /// 401 with `error="invalid_token"` (RFC 6750).
+    InvalidToken,
+    /// 401 without an error: a credential is needed (RFC 6750 §3.1).
+    IdentityRequired,
+    /// 403.
+    Forbidden,
+}
+
+/// The outcome of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What enforcing does or would do.
+    pub would: Action,
+    /// How the client is refused when enforcing; absent where the request passes.
+    pub refusal: Option<Refusal>,
+    /// Whether it is carried out.
+    pub mode: Mode,
+}
+
+impl Decision {
+    /// What is done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self.mode {
+            Mode::Enforce => self.would,
+            Mode::Shadow | Mode::Off => Action::Allow,
+        }
+    }
+
+    /// How the client is refused, if it is.
+    #[must_use]
+    pub fn refused(&self) -> Option<Refusal> {
+        self.refusal.filter(|_| self.mode == Mode::Enforce)
+    }
+
+    /// Whether the upstream must be told that enforcing would have done something else.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.action() != self.would
+    }
+}
+
+/// What the decision needs to know of the identity's baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Too little is known to deny.
+    pub young: bool,
+    /// Challenges of this session that were not solved.
+    pub unsolved: u8,
+}
+
+/// Challenges after which a session is refused until a newer authentication.
+pub const MAX_UNSOLVED: u8 = 3;
+
+/// Novelty or suspicion below this says nothing by itself, in nats.
+const SAYS_SOMETHING: f64 = 1.0;
+
+/// Decides on a request whose identity is known (verified or not).
+#[must_use]
+pub fn decide(
+    features: &Features,
+    safe_method: bool,
+    evidence: &EvidenceList,
+    score: Score,
+    standing: Standing,
+    tier: &Tier,
+) -> Decision {
+    let outcome = |would, refusal| Decision {
+        would,
+        refusal,
+        mode: tier.mode,
+    };
+    if standing.unsolved >= MAX_UNSOLVED {
+        return outcome(Action::Deny, Some(Refusal::Forbidden));
+    }
+    let wants_denial = score.logit >= tier.deny
+        && features.verified
+        && !standing.young
+        && evidence.iter().any(is_suspicion);
+    if wants_denial {
+        return outcome(Action::Deny, Some(Refusal::Forbidden));
+    }
+    if score.logit >= tier.step_up && corroborated(evidence) {
+        if !features.kind.is_machine() {
+            return outcome(Action::StepUp, Some(Refusal::Challenge));
+        }
+        let passes = safe_method && tier.class == Class::Ordinary;
+        return outcome(
+            Action::Restrict,
+            (!passes).then_some(Refusal::Forbidden),
+        );
+    }
+    outcome(Action::Allow, None)
+}
+
+/// A refusal that no score leads to.
+#[must_use]
+pub fn refuse(refusal: Refusal, tier: &Tier) -> Decision {
+    Decision {
+        would: Action::Deny,
+        refusal: Some(refusal),
+        mode: tier.mode,
+    }
+}
+
+fn is_suspicion(piece: &Evidence) -> bool {
+    piece.reason.nature() == Nature::Suspicion && piece.nats >= SAYS_SOMETHING
+}
+
+/// At least one nat from each of two families, or one reason that is more than novelty.
+fn corroborated(evidence: &[Evidence]) -> bool {
+    let mut families = evidence
+        .iter()
+        .filter(|piece| piece.nats >= SAYS_SOMETHING)
+        .map(|piece| piece.reason.family());
+    let first = families.next();
+    evidence.iter().any(is_suspicion)
+        || first.is_some_and(|first| families.any(|family| family != first))
+}
+
+/// Takes off what a recent and sufficient authentication explains: novelty always; suspicion of the session and of
+/// velocity only when the authentication is newer than a challenge.
+pub fn discount(evidence: &mut EvidenceList, after_challenge: bool) {
+    for piece in evidence.iter_mut() {
+        let explained = match piece.reason.nature() {
+            Nature::Novelty => true,
+            Nature::Suspicion => after_challenge,
+            Nature::Rule | Nature::Note => false,
+        };
+        if explained {
+            piece.nats = piece.nats.min(0.0);
+        }
+    }
+    let note = Evidence {
+        reason: Reason::SteppedUp,
+        nats: 0.0,
+    };
+    let _full = evidence.try_push(note);
+}

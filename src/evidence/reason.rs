@@ -1,0 +1,237 @@
+//! The one table of reasons: code, family, default weight and meaning. Code, documents and schema all read it from here.
+//! May use: std.
+//! Must not: compute evidence.
+
+/// Evidence of one family is correlated: its strongest reason counts, families add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Family {
+    /// From where.
+    Network,
+    /// With what.
+    Client,
+    /// When.
+    Time,
+    /// How fast, how often.
+    Velocity,
+    /// The credential itself.
+    Token,
+    /// What is done.
+    Behaviour,
+}
+
+impl Family {
+    /// All families, in the order of the table.
+    pub const ALL: [Self; 6] = [
+        Self::Network,
+        Self::Client,
+        Self::Time,
+        Self::Velocity,
+        Self::Token,
+        Self::Behaviour,
+    ];
+
+    /// The word used in metrics and documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Client => "client",
+            Self::Time => "time",
+            Self::Velocity => "velocity",
+            Self::Token => "token",
+            Self::Behaviour => "behaviour",
+        }
+    }
+}
+
+/// What a reason can do to a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Nature {
+    /// Something the identity was not seen with before. Alone it never denies, and challenges only with a second family.
+    Novelty,
+    /// Something that is suspicious whoever asks.
+    Suspicion,
+    /// A rule: bypasses the score.
+    Rule,
+    /// Says something about the decision and weighs nothing.
+    Note,
+}
+
+impl Nature {
+    /// The word used in documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Novelty => "novelty",
+            Self::Suspicion => "suspicion",
+            Self::Rule => "rule",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The reason.
+    pub reason: Reason,
+    /// The word in headers, metrics and audit lines.
+    pub code: &'static str,
+    /// To which family it belongs.
+    pub family: Family,
+    /// What it can do.
+    pub nature: Nature,
+    /// Default weight in nats; for novelty the factor of the likelihood ratio; 0 for rules and notes.
+    pub weight: f64,
+    /// What it means, in a sentence for an operator.
+    pub meaning: &'static str,
+    /// How it is computed, with its source.
+    pub formula: &'static str,
+}
+
+macro_rules! reasons {
+    ($($variant:ident $code:literal $family:ident $nature:ident $weight:literal $meaning:literal $formula:literal;)*) => {
+        /// Why a decision came out as it did.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Reason {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        /// Every reason, in the order of the enum.
+        pub static REASONS: &[Row] = &[
+            $(Row {
+                reason: Reason::$variant,
+                code: $code,
+                family: Family::$family,
+                nature: Nature::$nature,
+                weight: $weight,
+                meaning: $meaning,
+                formula: $formula,
+            },)*
+        ];
+
+        impl Reason {
+            /// The row of the table.
+            #[must_use]
+            pub const fn row(self) -> Row {
+                match self {
+                    $(Self::$variant => Row {
+                        reason: Self::$variant,
+                        code: $code,
+                        family: Family::$family,
+                        nature: Nature::$nature,
+                        weight: $weight,
+                        meaning: $meaning,
+                        formula: $formula,
+                    },)*
+                }
+            }
+
+            /// The word in headers, metrics and audit lines.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// To which family it belongs.
+            #[must_use]
+            pub const fn family(self) -> Family {
+                match self { $(Self::$variant => Family::$family,)* }
+            }
+
+            /// What it can do to a decision.
+            #[must_use]
+            pub const fn nature(self) -> Nature {
+                match self { $(Self::$variant => Nature::$nature,)* }
+            }
+
+            /// The reason with this code.
+            #[must_use]
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    NewAddress "new-address" Network Novelty 1.0
+        "an address this identity was not seen with, in a network it uses"
+        "Witten-Bell back-off over address, prefix, ASN and country";
+    NewNetwork "new-network" Network Novelty 1.0
+        "a network (/24 or /48) this identity was not seen with, of a provider it uses"
+        "Witten-Bell back-off over address, prefix, ASN and country";
+    NewAsn "new-asn" Network Novelty 1.0
+        "a provider (autonomous system) this identity was not seen with"
+        "Witten-Bell back-off over address, prefix, ASN and country";
+    NewCountry "new-country" Network Novelty 1.0
+        "a country this identity was not seen in"
+        "Witten-Bell back-off over address, prefix, ASN and country";
+    Anonymiser "anonymiser" Network Suspicion 1.0
+        "the address belongs to Tor, a VPN, a proxy or a hosting provider this identity does not usually use"
+        "Tor 3, proxy 2, hosting 1.5 (people only), VPN 1; none where it is habitual";
+    NewClient "new-client" Client Novelty 1.0
+        "a client this identity was not seen with, of a browser it uses"
+        "Witten-Bell back-off over user agent, browser, operating system and device class";
+    NewDevice "new-device" Client Novelty 1.0
+        "a browser, operating system or device class this identity was not seen with"
+        "Witten-Bell back-off over user agent, browser, operating system and device class";
+    ScriptClient "script-client" Client Suspicion 1.5
+        "a script, a headless browser or no user agent where a person is expected"
+        "1.5 for people whose own clients are not scripts";
+    UnusualHour "unusual-hour" Time Novelty 1.0
+        "an hour at which this identity is rarely active"
+        "likelihood ratio over 24 hours of weekday and weekend, triangular kernel of one hour, at least 20 events, at most 1.5";
+    ImpossibleTravel "impossible-travel" Velocity Suspicion 4.6
+        "farther from the last place than anybody travels in the time between"
+        "great-circle distance less both uncertainties >= 500 km at >= 900 km/h within 24 h: 4.6 + min(1, ln(v/900))";
+    SessionDrift "session-drift" Token Suspicion 1.0
+        "a session used with another client or from elsewhere than it began"
+        "client changed 2, client and provider changed 4.6";
+    DormantReturn "dormant-return" Time Novelty 1.0
+        "an identity back after a long silence"
+        "0.5 after 30 days, 1 after 90 days";
+    YoungBaseline "young-baseline" Behaviour Note 0.0
+        "fewer than 10 authentication events and less than 14 days are known: never denied on its score"
+        "note";
+    Unverified "unverified" Token Note 0.0
+        "nobody verified the credential: no issuer is configured and the host passed no verified claims"
+        "note";
+    Anonymous "anonymous" Token Note 0.0
+        "the request carries no credential"
+        "note";
+    IdentityRequired "identity-required" Token Rule 0.0
+        "the tier requires an identity and the request carries none"
+        "rule: 401";
+    InvalidToken "invalid-token" Token Rule 0.0
+        "the credential is not acceptable; a second reason says why"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    Unsolved "challenge-unsolved" Token Rule 0.0
+        "three challenges of this session were not solved"
+        "rule: 403 until a newer auth_time";
+    SteppedUp "stepped-up" Token Note 0.0
+        "a recent and sufficient authentication: novelty is discounted"
+        "sufficient acr or amr and auth_time within max_age";
+    Unreadable "record-unreadable" Behaviour Note 0.0
+        "the stored baseline could not be read: decided without it"
+        "note";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_structured_field_tokens_and_map_back() {
+        for row in REASONS {
+            assert_eq!(Reason::from_code(row.code), Some(row.reason));
+            assert_eq!(row.reason.code(), row.code);
+            assert!(row.code.starts_with(|c: char| c.is_ascii_lowercase()));
+            assert!(row.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert_eq!(REASONS.iter().filter(|r| r.code == row.code).count(), 1);
+            assert!(!row.meaning.is_empty() && !row.meaning.ends_with('.'));
+        }
+    }
+}

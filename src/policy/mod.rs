@@ -1,0 +1,64 @@
+//! The policy: thresholds, tiers and names, checked as a whole before any request sees it.
+//! May use: signals, token, evidence, score.
+//! Must not: read files, or be half valid.
+
+mod compile;
+pub mod config;
+mod credentials;
+mod names;
+mod tiers;
+
+use std::fmt;
+
+pub use compile::{Challenge, Credentials, Policy};
+pub use credentials::TokenPlace;
+pub use config::{AddressDetail, Mode, PolicyConfig};
+pub use names::SignalNames;
+pub use tiers::{Route, Tier};
+
+/// Why a policy was refused: where, and what is allowed there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    /// Path of the offending key, such as `tiers[0].step_up`.
+    pub path: String,
+    /// The value found and what is allowed.
+    pub message: String,
+}
+
+impl PolicyError {
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() || self.path == "." {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+impl Policy {
+    /// Reads and checks a policy in JSON. An empty text is the default policy.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its path and what is allowed.
+    pub fn parse(json: &str) -> Result<Self, PolicyError> {
+        let json = if json.trim().is_empty() { "{}" } else { json };
+        let mut input = serde_json::Deserializer::from_str(json);
+        let config: PolicyConfig = serde_path_to_error::deserialize(&mut input)
+            .map_err(|error| PolicyError::new(error.path().to_string(), error.inner().to_string()))?;
+        input
+            .end()
+            .map_err(|error| PolicyError::new("", error.to_string()))?;
+        Self::compile(&config)
+    }
+}

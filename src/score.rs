@@ -1,0 +1,66 @@
+//! The score: evidence summed to a probability that somebody else than the owner asks.
+//! May use: evidence.
+//! Must not: know thresholds or what follows from a score.
+
+use crate::evidence::{Evidence, Family};
+
+/// What the evidence adds up to.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Score {
+    /// Prior plus evidence, in nats, uncapped: it ranks.
+    pub logit: f64,
+    /// `logistic(logit)`: it decides.
+    pub probability: f64,
+}
+
+/// Log-odds of a probability strictly between 0 and 1.
+#[must_use]
+pub fn log_odds(probability: f64) -> f64 {
+    libm::log(probability / (1.0 - probability))
+}
+
+/// The strongest reason of each family counts, families add up, from `prior` log-odds.
+#[must_use]
+pub fn score(evidence: &[Evidence], prior: f64) -> Score {
+    let strongest = |family: Family| {
+        evidence
+            .iter()
+            .filter(|piece| piece.reason.family() == family)
+            .map(|piece| piece.nats)
+            .max_by(f64::total_cmp)
+            .unwrap_or(0.0)
+    };
+    let logit = Family::ALL
+        .into_iter()
+        .map(strongest)
+        .fold(prior, |sum, nats| sum + nats);
+    Score {
+        logit,
+        probability: 1.0 / (1.0 + libm::exp(-logit)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Reason;
+
+    #[test]
+    fn the_strongest_of_a_family_counts_and_families_add_up() {
+        let piece = |reason, nats| Evidence { reason, nats };
+        let evidence = [
+            piece(Reason::NewCountry, 3.0),
+            piece(Reason::Anonymiser, 1.0),
+            piece(Reason::NewDevice, 2.0),
+            piece(Reason::UnusualHour, -1.0),
+        ];
+        let score = score(&evidence, log_odds(0.01));
+        assert!((score.logit - (log_odds(0.01) + 4.0)).abs() < 1e-12);
+        assert!((score.probability - 0.355_461).abs() < 1e-5);
+    }
+
+    #[test]
+    fn nothing_known_is_the_prior() {
+        assert!((score(&[], log_odds(0.01)).probability - 0.01).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,164 @@
+//! Signals as numbers: hashed, normalised and ready to compare. Behind this point nothing names a person.
+//! May use: signals and keyed hashes.
+//! Must not: read the baseline, or decide.
+
+use super::countries::Point;
+use super::keyed::{Domain, HashKey, Locator};
+use super::request::{Anonymiser, Kind, Signals, Standing};
+
+/// What a route is, as far as risk is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Nothing special.
+    #[default]
+    Ordinary,
+    /// Where credentials are exchanged for a session.
+    Login,
+    /// Where a lost credential is replaced.
+    Recovery,
+    /// Administration: grants, keys, audit settings.
+    Privileged,
+    /// What an owner would want to confirm: payment, e-mail, password.
+    Sensitive,
+    /// Export of many records.
+    Bulk,
+}
+
+/// Numbers of one request. A `u32` of 0 means absent.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Features {
+    /// Seconds since 1970.
+    pub now: u32,
+    /// Where the identity's record lives; absent for anonymous requests.
+    pub identity: Option<Locator>,
+    /// Whether the credential was verified.
+    pub verified: bool,
+    /// Person or machine.
+    pub kind: Kind,
+    /// Peer group.
+    pub group: u32,
+    /// OAuth client.
+    pub client_id: u32,
+    /// Full address.
+    pub address: u32,
+    /// /24 or /48.
+    pub prefix: u32,
+    /// Autonomous system, in clear.
+    pub asn: u32,
+    /// Country, in clear: two letters.
+    pub country: u32,
+    /// Place on earth.
+    pub point: Option<Point>,
+    /// Anonymiser flags.
+    pub anonymiser: Anonymiser,
+    /// User agent string.
+    pub user_agent: u32,
+    /// Browser family.
+    pub browser: u32,
+    /// Major version of the browser.
+    pub browser_version: u32,
+    /// Operating system.
+    pub os: u32,
+    /// Device class.
+    pub device: u32,
+    /// A tool, a headless browser, or no user agent at all.
+    pub script: bool,
+    /// JA3/JA4 or certificate.
+    pub tls: u32,
+    /// Session, or the token where there is none.
+    pub session: u32,
+    /// The authentication event this request belongs to; 0 for requests that can start none.
+    pub event: u32,
+    /// `auth_time`, or 0.
+    pub auth_time: u32,
+    /// `iat`, or 0.
+    pub issued_at: u32,
+}
+
+fn seconds(time: Option<i64>) -> u32 {
+    time.and_then(|time| u32::try_from(time).ok()).unwrap_or(0)
+}
+
+impl Features {
+    /// Hashes what `signals` say.
+    #[must_use]
+    pub fn of(signals: &Signals<'_>, key: &HashKey) -> Self {
+        let now = u32::try_from(signals.now_ms.div_euclid(1000)).unwrap_or(0);
+        let hash = |domain, bytes: Option<&[u8]>| {
+            bytes
+                .filter(|bytes| !bytes.is_empty())
+                .map_or(0, |bytes| key.hash32(domain, bytes))
+        };
+        let subject = signals.standing.subject();
+        let network = &signals.network;
+        let client = &signals.client;
+        let address = network.address.present();
+        let session_id = match &signals.session.id {
+            super::request::Field::Present(id) => Some(id.as_ref()),
+            _ => None,
+        };
+        let token_id = match &signals.session.token {
+            super::request::Field::Present(id) => Some(id.as_ref()),
+            _ => None,
+        };
+        let mut features = Self {
+            now,
+            identity: subject.map(|subject| key.locate(Domain::Identity, &[subject.id.as_bytes()])),
+            verified: matches!(signals.standing, Standing::Verified(_)),
+            kind: subject.map_or(Kind::Human, |subject| subject.kind),
+            group: hash(Domain::Group, subject.map(|subject| subject.group.as_bytes())),
+            client_id: hash(Domain::Client, subject.map(|subject| subject.client_id.as_bytes())),
+            address: hash(Domain::Address, address.map(|address| address.octets()).as_ref().map(<[u8; 16]>::as_slice)),
+            prefix: hash(Domain::Prefix, address.map(|address| address.prefix().octets()).as_ref().map(<[u8; 16]>::as_slice)),
+            asn: network.asn.present().unwrap_or(0),
+            country: network
+                .country
+                .present()
+                .map_or(0, |code| u32::from(u16::from_be_bytes(code))),
+            point: network.point,
+            anonymiser: network.anonymiser,
+            user_agent: hash(Domain::UserAgent, client.user_agent.present()),
+            browser: u32::from(client.parsed.browser),
+            browser_version: u32::from(client.parsed.browser_version),
+            os: u32::from(client.parsed.os),
+            device: client.parsed.device as u32,
+            script: client.parsed.script || client.user_agent.present().is_none(),
+            tls: hash(Domain::Tls, client.tls.present().or(client.certificate.present())),
+            session: hash(Domain::Session, session_id.or(token_id)),
+            event: 0,
+            auth_time: seconds(signals.session.auth_time),
+            issued_at: seconds(signals.session.issued_at),
+        };
+        features.event = features.authentication_event(key, session_id, token_id, signals);
+        features
+    }
+
+    /// The authentication event: a new `auth_time`; without one a new session; without that a new token. Credentials that
+    /// never change count one per clock hour, prefix and client.
+    fn authentication_event(
+        &self,
+        key: &HashKey,
+        session: Option<&[u8]>,
+        token: Option<&[u8]>,
+        signals: &Signals<'_>,
+    ) -> u32 {
+        if self.identity.is_none() {
+            return 0;
+        }
+        if self.auth_time != 0 {
+            return key.hash32(Domain::Token, &self.auth_time.to_le_bytes());
+        }
+        if signals.request.action == b"login" {
+            return key.hash32(Domain::Token, &signals.now_ms.to_le_bytes());
+        }
+        if let Some(id) = token.or(session) {
+            return key.hash32(Domain::Token, id);
+        }
+        let mut hourly = [0; 12];
+        let parts = [self.now / 3600, self.prefix, self.user_agent];
+        for (slot, part) in hourly.chunks_exact_mut(4).zip(parts) {
+            slot.copy_from_slice(&part.to_le_bytes());
+        }
+        key.hash32(Domain::Token, &hourly)
+    }
+}
