@@ -1,0 +1,11 @@
+//! Holds tokens: the shape of a JWT, the keys that sign it, the claims it makes, API keys, the cache of tokens already known.
+//! May use `jsonwebtoken` for cryptography, `serde_json` for JSON, RustCrypto's format crates for keys; keys and `now` are arguments.
+//! Must not read a clock, draw randomness, fetch anything or believe a byte of a token before its signature.
+
+mod claims;
+mod members;
+mod rejection;
+mod values;
+
+pub use claims::{Claims, Confirmation};
+pub use rejection::Rejection;
