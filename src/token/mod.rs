@@ -3,9 +3,16 @@
 //! Must not read a clock, draw randomness, fetch anything or believe a byte of a token before its signature.
 
 mod claims;
+mod der;
+mod jwks;
+mod key;
+mod key_set;
 mod members;
 mod rejection;
 mod values;
 
 pub use claims::{Claims, Confirmation};
+pub use der::{ecdsa_signature_der, public_key_der};
+pub use key::{Key, KeyKind, algorithm};
+pub use key_set::{KeySet, Origin, SkippedKey};
 pub use rejection::Rejection;
