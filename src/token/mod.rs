@@ -4,15 +4,20 @@
 
 mod claims;
 mod der;
+mod issuer;
 mod jwks;
 mod key;
 mod key_set;
 mod members;
 mod rejection;
 mod values;
+mod verify;
 
 pub use claims::{Claims, Confirmation};
 pub use der::{ecdsa_signature_der, public_key_der};
+pub use issuer::{Issuer, IssuerRules};
+pub use jsonwebtoken::Algorithm;
 pub use key::{Key, KeyKind, algorithm};
 pub use key_set::{KeySet, Origin, SkippedKey};
 pub use rejection::Rejection;
+pub use verify::{Verified, verify};
