@@ -2,6 +2,8 @@
 //! May use `jsonwebtoken` for cryptography, `serde_json` for JSON, RustCrypto's format crates for keys; keys and `now` are arguments.
 //! Must not read a clock, draw randomness, fetch anything or believe a byte of a token before its signature.
 
+mod api_key;
+mod cache;
 mod claims;
 mod der;
 mod issuer;
@@ -13,6 +15,8 @@ mod rejection;
 mod values;
 mod verify;
 
+pub use api_key::{ApiKeys, digest_api_key};
+pub use cache::{TokenCache, digest};
 pub use claims::{Claims, Confirmation};
 pub use der::{ecdsa_signature_der, public_key_der};
 pub use issuer::{Issuer, IssuerRules};
