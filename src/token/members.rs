@@ -1,0 +1,126 @@
+//! Holds the strict reading of one JSON object: its members as raw text, duplicates noticed.
+//! May use `serde_json`, whose raw values cost no memory beyond the names and keep its recursion limit.
+//! Must not interpret a member.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of one JSON object, unread.
+#[derive(Debug, Default)]
+pub(super) struct Members<'a> {
+    members: BTreeMap<String, &'a RawValue>,
+    duplicate: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Reads an object; `None` if the text is anything else.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether a name occurs twice, escapes resolved.
+    pub(super) fn has_duplicate(&self) -> bool {
+        self.duplicate
+    }
+
+    /// The text of a member; a `null` is an absent member.
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        self.members
+            .get(name)
+            .map(|raw| raw.get())
+            .filter(|raw| *raw != "null")
+    }
+
+    /// Whether the member is there at all, `null` included.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// A member of a given type: absent, unreadable (`Err`) or read.
+    pub(super) fn typed<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Unreadable> {
+        self.get(name)
+            .map(|raw| serde_json::from_str(raw).map_err(|_| Unreadable))
+            .transpose()
+    }
+}
+
+/// A member is there and is not of the type it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members::default();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    members.duplicate |= members.members.insert(name, value).is_some();
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Members, Unreadable};
+
+    #[test]
+    fn only_an_object_is_read() {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "\"a\"",
+            "1",
+            "{",
+            "{} {}",
+            "{\"a\"}",
+            "{\"a\":\"\\ud800\"}x",
+        ] {
+            assert!(Members::read(text).is_none(), "{text}");
+        }
+        assert!(Members::read(" {} ").is_some());
+    }
+
+    #[test]
+    fn duplicates_are_noticed_through_escapes() {
+        let read = |text| Members::read(text).map(|m| m.has_duplicate());
+        assert_eq!(read(r#"{"alg":1,"typ":2}"#), Some(false));
+        assert_eq!(read(r#"{"alg":1,"alg":1}"#), Some(true));
+        assert_eq!(read(r#"{"alg":1,"\u0061lg":1}"#), Some(true));
+    }
+
+    #[test]
+    fn types_are_checked_and_null_is_absent() {
+        let members = Members::read(r#"{"a":"x","n":null,"i":3}"#).unwrap();
+        assert_eq!(members.typed::<String>("a"), Ok(Some("x".to_owned())));
+        assert_eq!(members.typed::<String>("i"), Err(Unreadable));
+        assert_eq!(members.typed::<String>("n"), Ok(None));
+        assert!(members.contains("n"));
+        assert!(members.get("z").is_none());
+    }
+
+    #[test]
+    fn deep_nesting_is_no_stack() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        if let Some(members) = Members::read(&deep) {
+            assert_eq!(members.typed::<serde_json::Value>("a"), Err(Unreadable));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Holds tokens: the shape of a JWT, the keys that sign it, the claims it makes, API keys, the cache of tokens already known.
+//! May use `jsonwebtoken` for cryptography, `serde_json` for JSON, RustCrypto's format crates for keys; keys and `now` are arguments.
+//! Must not read a clock, draw randomness, fetch anything or believe a byte of a token before its signature.
+
+mod api_key;
+mod cache;
+mod claims;
+mod der;
+mod issuer;
+mod jwks;
+mod key;
+mod key_set;
+mod members;
+mod rejection;
+mod values;
+mod verify;
+
+pub use api_key::{ApiKeys, digest_api_key};
+pub use cache::{TokenCache, digest};
+pub use claims::{Claims, Confirmation};
+pub use der::{ecdsa_signature_der, public_key_der};
+pub use issuer::{Issuer, IssuerRules};
+pub use jsonwebtoken::Algorithm;
+pub use key::{Key, KeyKind, algorithm};
+pub use key_set::{KeySet, Origin, SkippedKey};
+pub use rejection::Rejection;
+pub use verify::{Verified, verify};

@@ -1,0 +1,286 @@
+//! Holds the verification of a token: checks in the order of their cost, each failure with its own reason.
+//! May use `jsonwebtoken` for the signature, through whatever crypto provider is installed.
+//! Must not read a clock, nor let a claim but `iss` decide anything before the signature holds.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
+
+use super::claims::Claims;
+use super::issuer::{Issuer, MAX_BYTES};
+use super::key::algorithm;
+use super::key_set::KeySet;
+use super::members::Members;
+use super::rejection::Rejection;
+
+/// No issuer names a key at greater length.
+const KID_BYTES_MAX: usize = 256;
+
+/// A token that holds: signed by its issuer, in time, for us.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The issuer's place in the list given to `verify`.
+    pub issuer: usize,
+    /// The algorithm that held.
+    pub algorithm: Algorithm,
+    /// The header's `kid`.
+    pub kid: Option<String>,
+    /// The last second at which the token still holds, leeway included.
+    pub valid_until: i64,
+    /// What it says.
+    pub claims: Claims,
+}
+
+/// Verifies a compact JWS against the issuers at `now` (seconds since the epoch). `jwk`, `jku`, `x5u` and `x5c` are never looked at:
+/// keys come from the issuers alone.
+///
+/// # Errors
+/// The first reason found why the token is no identity.
+pub fn verify(token: &[u8], issuers: &[Issuer], now: i64) -> Result<Verified, Rejection> {
+    let longest = issuers
+        .iter()
+        .map(|issuer| issuer.rules().max_bytes)
+        .max()
+        .unwrap_or(MAX_BYTES);
+    if token.len() > longest {
+        return Err(Rejection::Oversized);
+    }
+    let parts = Parts::split(token)?;
+    let header = Header::read(parts.header)?;
+    let payload = json(parts.payload)?;
+    let place = issuer_of(&payload, issuers)?;
+    let issuer = issuers.get(place).ok_or(Rejection::UnknownIssuer)?;
+    if token.len() > issuer.rules().max_bytes {
+        return Err(Rejection::Oversized);
+    }
+    if !issuer.rules().algorithms.contains(&header.algorithm) {
+        let confused = header.algorithm.family() == AlgorithmFamily::Hmac && !issuer.is_hmac();
+        return Err(if confused {
+            Rejection::AlgMismatch
+        } else {
+            Rejection::AlgNotAllowed
+        });
+    }
+    check_signature(&parts, &header, issuer.keys(), place)?;
+    let claims = Claims::read(payload, issuer.rules().groups_claim.as_deref())?;
+    check_time(&claims, i64::from(issuer.rules().leeway), now)?;
+    check_purpose(&claims, header.typ.as_deref(), issuer)?;
+    let leeway = i64::from(issuer.rules().leeway);
+    // A token without `exp` holds for ever; with one, up to the second before `exp` plus leeway.
+    let valid_until = claims
+        .exp
+        .map_or(i64::MAX, |exp| exp.saturating_add(leeway).saturating_sub(1));
+    Ok(Verified {
+        issuer: place,
+        algorithm: header.algorithm,
+        kid: header.kid,
+        valid_until,
+        claims,
+    })
+}
+
+/// The parts of a compact JWS, still encoded.
+struct Parts<'a> {
+    message: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn split(token: &'a [u8]) -> Result<Self, Rejection> {
+        let token = std::str::from_utf8(token).map_err(|_| Rejection::Garbage)?;
+        match token.bytes().filter(|byte| *byte == b'.').count() {
+            2 => {}
+            4 => return Err(Rejection::Encrypted),
+            _ => return Err(Rejection::Garbage),
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Rejection::Garbage)?;
+        let (header, payload) = message.split_once('.').ok_or(Rejection::Garbage)?;
+        Ok(Self {
+            message,
+            header,
+            payload,
+            signature,
+        })
+    }
+}
+
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    typ: Option<String>,
+}
+
+impl Header {
+    fn read(encoded: &str) -> Result<Self, Rejection> {
+        let text = json(encoded)?;
+        let members = Members::read(&text).ok_or(Rejection::Garbage)?;
+        if members.has_duplicate() {
+            return Err(Rejection::DuplicateMember);
+        }
+        let text = |name| {
+            members
+                .typed::<String>(name)
+                .map_err(|_| Rejection::Garbage)
+        };
+        let alg = text("alg")?.ok_or(Rejection::Garbage)?;
+        if alg.eq_ignore_ascii_case("none") {
+            return Err(Rejection::AlgNone);
+        }
+        // RFC 7515 §4.1.11: an extension that is not understood refuses the token. RFC 7797's `b64` must come with `crit`; alone it
+        // would only fool others.
+        if members.contains("crit") || members.contains("b64") {
+            return Err(Rejection::CriticalHeader);
+        }
+        let algorithm = algorithm(&alg).ok_or(Rejection::AlgNotAllowed)?;
+        let kid = text("kid")?;
+        if kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES_MAX) {
+            return Err(Rejection::Garbage);
+        }
+        Ok(Self {
+            algorithm,
+            kid,
+            typ: text("typ")?,
+        })
+    }
+}
+
+/// The text of a base64url part: no padding, no white space, no stray bits.
+fn json(encoded: &str) -> Result<String, Rejection> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(encoded)
+        .map_err(|_| Rejection::Garbage)?;
+    String::from_utf8(bytes).map_err(|_| Rejection::Garbage)
+}
+
+/// The place of the issuer a payload names: the one claim that is read before the signature, to know whose it must be.
+fn issuer_of(payload: &str, issuers: &[Issuer]) -> Result<usize, Rejection> {
+    let members = Members::read(payload).ok_or(Rejection::Garbage)?;
+    if members.has_duplicate() {
+        return Err(Rejection::DuplicateMember);
+    }
+    let iss: String = members
+        .typed("iss")
+        .map_err(|_| Rejection::MalformedClaim { claim: "iss" })?
+        .ok_or_else(|| Rejection::MissingClaim {
+            claim: "iss".to_owned(),
+        })?;
+    issuers
+        .iter()
+        .position(|issuer| issuer.rules().issuer == iss)
+        .ok_or(Rejection::UnknownIssuer)
+}
+
+fn check_signature(
+    parts: &Parts<'_>,
+    header: &Header,
+    keys: &KeySet,
+    issuer: usize,
+) -> Result<(), Rejection> {
+    let length = URL_SAFE_NO_PAD
+        .decode(parts.signature)
+        .map_err(|_| Rejection::Garbage)?
+        .len();
+    let candidates = keys.candidates(header.algorithm, header.kid.as_deref(), issuer)?;
+    let message = parts.message.as_bytes();
+    let signed = candidates
+        .iter()
+        .any(|key| key.signed(header.algorithm, message, parts.signature, length));
+    if signed {
+        Ok(())
+    } else {
+        Err(Rejection::BadSignature)
+    }
+}
+
+fn check_time(claims: &Claims, leeway: i64, now: i64) -> Result<(), Rejection> {
+    let latest = now.saturating_add(leeway);
+    if let Some(exp) = claims.exp.filter(|exp| exp.saturating_add(leeway) <= now) {
+        return Err(Rejection::Expired { exp });
+    }
+    if let Some(nbf) = claims.nbf.filter(|nbf| *nbf > latest) {
+        return Err(Rejection::NotYetValid { nbf });
+    }
+    if let Some(iat) = claims.iat.filter(|iat| *iat > latest) {
+        return Err(Rejection::IssuedInFuture { iat });
+    }
+    Ok(())
+}
+
+fn check_purpose(claims: &Claims, typ: Option<&str>, issuer: &Issuer) -> Result<(), Rejection> {
+    let rules = issuer.rules();
+    if !rules.audiences.is_empty() && !claims.aud.iter().any(|aud| rules.audiences.contains(aud)) {
+        return Err(Rejection::WrongAudience);
+    }
+    if !issuer.allows_type(typ) {
+        return Err(Rejection::WrongType);
+    }
+    match rules.required.iter().find(|name| !claims.has(name)) {
+        Some(claim) => Err(Rejection::MissingClaim {
+            claim: claim.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claims, Header, KeySet, Parts, Rejection, check_signature, check_time};
+    use crate::token::Origin;
+
+    /// RFC 8037 appendix A.4: its payload is a sentence, so only the signature can be checked.
+    #[test]
+    fn rfc_8037_a4_eddsa() {
+        let jwk =
+            br#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let keys = KeySet::from_jwks(jwk, Origin::Remote).unwrap();
+        let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        let parts = Parts::split(token.as_bytes()).unwrap();
+        let header = Header::read(parts.header).unwrap();
+        assert_eq!(check_signature(&parts, &header, &keys, 0), Ok(()));
+        let other = Parts {
+            message: "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZQ",
+            ..parts
+        };
+        assert_eq!(
+            check_signature(&other, &header, &keys, 0),
+            Err(Rejection::BadSignature)
+        );
+    }
+
+    #[test]
+    fn times_hold_up_to_the_leeway_and_not_beyond() {
+        let claims = |json: &str| Claims::read(format!(r#"{{"iss":"i",{json}}}"#), None).unwrap();
+        let exp = claims(r#""exp":1000"#);
+        assert_eq!(check_time(&exp, 60, 1059), Ok(()));
+        assert_eq!(
+            check_time(&exp, 60, 1060),
+            Err(Rejection::Expired { exp: 1000 })
+        );
+        assert_eq!(
+            check_time(&exp, 0, 1000),
+            Err(Rejection::Expired { exp: 1000 })
+        );
+        let nbf = claims(r#""nbf":1000"#);
+        assert_eq!(check_time(&nbf, 60, 940), Ok(()));
+        assert_eq!(
+            check_time(&nbf, 60, 939),
+            Err(Rejection::NotYetValid { nbf: 1000 })
+        );
+        let iat = claims(r#""iat":1000"#);
+        assert_eq!(check_time(&iat, 60, 940), Ok(()));
+        assert_eq!(
+            check_time(&iat, 60, 939),
+            Err(Rejection::IssuedInFuture { iat: 1000 })
+        );
+        for now in [i64::MIN, -1, 0] {
+            assert_eq!(check_time(&exp, 600, now), Ok(()));
+        }
+        assert_eq!(
+            check_time(&exp, 600, i64::MAX),
+            Err(Rejection::Expired { exp: 1000 })
+        );
+    }
+}
