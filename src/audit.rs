@@ -1,0 +1,120 @@
+//! The audit line: one decision as one JSON object with the field names of the Elastic Common Schema.
+//! May use: every room before.
+//! Must not: hold a secret, or more of a person than the policy asks for.
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use crate::assess::Assessment;
+use crate::headers::{mode_word, percent};
+use crate::policy::{AddressDetail, Policy, Tier};
+use crate::signals::features::Features;
+use crate::signals::request::{Field, Signals};
+
+/// Everything one line is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The policy that decided.
+    pub policy: &'a Policy,
+    /// The tier that held.
+    pub tier: &'a Tier,
+    /// What the request said.
+    pub signals: &'a Signals<'a>,
+    /// The same, hashed.
+    pub features: &'a Features,
+    /// What was decided.
+    pub assessment: &'a Assessment,
+    /// Id of the decision.
+    pub id: &'a str,
+}
+
+/// One line of JSON, without a line break.
+#[must_use]
+pub fn line(record: &Record<'_>) -> String {
+    serde_json::to_string(record).unwrap_or_default()
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let signals = self.signals;
+        let assessment = self.assessment;
+        map.serialize_entry("@timestamp", &(signals.now_ms as f64 / 1000.0))?;
+        map.serialize_entry("event.kind", "event")?;
+        map.serialize_entry("event.category", "authentication")?;
+        map.serialize_entry("event.id", self.id)?;
+        if let Some(subject) = signals.standing.subject() {
+            if self.policy.config.audit.identity {
+                map.serialize_entry("user.id", &subject.id)?;
+            }
+            if let Some(locator) = self.features.identity {
+                map.serialize_entry("user.hash", &format!("{:016x}", locator.tag))?;
+            }
+            map.serialize_entry("identity.kind", subject.kind.as_str())?;
+        }
+        self.network(&mut map)?;
+        let client = &signals.client.parsed;
+        if let Some(name) = client.browser.name() {
+            map.serialize_entry("user_agent.name", name)?;
+        }
+        if let Some(name) = client.os.name() {
+            map.serialize_entry("user_agent.os.name", name)?;
+        }
+        map.serialize_entry("http.request.method", &String::from_utf8_lossy(signals.request.method))?;
+        map.serialize_entry("url.path", &bounded(signals.request.path))?;
+        map.serialize_entry("stepgate.decision", assessment.decision.action().as_str())?;
+        map.serialize_entry("stepgate.would", assessment.decision.would.as_str())?;
+        map.serialize_entry("stepgate.mode", mode_word(assessment.decision.mode))?;
+        map.serialize_entry("stepgate.tier", &self.tier.name)?;
+        map.serialize_entry("stepgate.score", &percent(assessment.score.probability))?;
+        map.serialize_entry("stepgate.logit", &thousandths(assessment.score.logit))?;
+        map.serialize_entry("stepgate.history", &assessment.history)?;
+        map.serialize_entry("stepgate.reasons", &Reasons(assessment))?;
+        map.serialize_entry("stepgate.policy", &format!("{:016x}", self.policy.digest))?;
+        map.end()
+    }
+}
+
+impl Record<'_> {
+    fn network<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let network = &self.signals.network;
+        if let Field::Present(address) = network.address {
+            match self.policy.config.audit.address {
+                AddressDetail::Prefix => {
+                    map.serialize_entry("source.ip", &address.prefix().ip().to_string())?;
+                }
+                AddressDetail::Full => map.serialize_entry("source.ip", &address.ip().to_string())?,
+                AddressDetail::None => {}
+            }
+        }
+        if let Field::Present(asn) = network.asn {
+            map.serialize_entry("source.as.number", &asn)?;
+        }
+        if let Field::Present(country) = network.country {
+            map.serialize_entry("source.geo.country_iso_code", &String::from_utf8_lossy(&country))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reason codes with their nats, as an object in order of strength.
+struct Reasons<'a>(&'a Assessment);
+
+impl Serialize for Reasons<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for piece in &self.0.reasons {
+            map.serialize_entry(piece.reason.code(), &thousandths(piece.nats))?;
+        }
+        map.end()
+    }
+}
+
+fn thousandths(value: f64) -> f64 {
+    libm::round(value * 1000.0) / 1000.0
+}
+
+/// A path as text, at most 256 bytes of it.
+fn bounded(path: &[u8]) -> String {
+    String::from_utf8_lossy(path.get(..256).unwrap_or(path)).into_owned()
+}

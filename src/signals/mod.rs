@@ -1,0 +1,10 @@
+//! What one request says, typed. Each parser here is pure and never fails on what a stranger sends.
+//! May use: std, serde, libm. Must not: know Envoy, read a clock or a file.
+//! Absent and malformed stay different values for whoever decides.
+
+pub mod address;
+pub mod countries;
+pub mod features;
+pub mod keyed;
+pub mod request;
+pub mod user_agent;
