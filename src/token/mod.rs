@@ -12,6 +12,7 @@ mod key;
 mod key_set;
 mod members;
 mod rejection;
+mod subject;
 mod values;
 mod verify;
 
@@ -24,4 +25,5 @@ pub use jsonwebtoken::Algorithm;
 pub use key::{Key, KeyKind, algorithm};
 pub use key_set::{KeySet, Origin, SkippedKey};
 pub use rejection::Rejection;
+pub use subject::{certificate_subject, session, subject};
 pub use verify::{Verified, verify};

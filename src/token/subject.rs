@@ -1,0 +1,99 @@
+//! Holds the step from verified claims to an identity: who it is, person or machine, and in which group.
+//! May use claims and signals.
+//! Must not look at the baseline or believe an unverified claim more than the caller says.
+
+use std::borrow::Cow;
+
+use super::Claims;
+use crate::signals::request::{Field, Kind, SessionSignals, Subject};
+
+/// The identity that claims name: `iss|sub`. `None` without a subject.
+#[must_use]
+pub fn subject(claims: &Claims, services: &[String]) -> Option<Subject<'static>> {
+    let sub = claims.sub.as_deref().filter(|sub| !sub.is_empty())?;
+    let client_id = claims.client_id.clone().unwrap_or_default();
+    let kind = kind(sub, &client_id, services);
+    let group = claims
+        .groups
+        .first()
+        .cloned()
+        .unwrap_or_else(|| format!("{}:{client_id}", kind.as_str()));
+    Some(Subject {
+        id: Cow::Owned(format!("{}|{sub}", claims.iss)),
+        kind,
+        group: Cow::Owned(group),
+        client_id: Cow::Owned(client_id),
+    })
+}
+
+/// The identity of a client certificate: its URI SAN.
+#[must_use]
+pub fn certificate_subject<'a>(uri_san: &'a str, services: &[String]) -> Subject<'a> {
+    let kind = match kind(uri_san, "", services) {
+        Kind::Human if uri_san.starts_with("urn:") || uri_san.contains("://") => Kind::Service,
+        kind => kind,
+    };
+    Subject {
+        id: Cow::Borrowed(uri_san),
+        kind,
+        group: Cow::Owned(format!("{}:", kind.as_str())),
+        client_id: Cow::Borrowed(""),
+    }
+}
+
+/// A machine says so by its name: a SPIFFE id, a Kubernetes service account, a subject that is its own client
+/// (RFC 9068 §2.2; Auth0 appends `@clients`), or one the policy names.
+fn kind(sub: &str, client_id: &str, services: &[String]) -> Kind {
+    let own_client = !client_id.is_empty()
+        && (sub == client_id || sub.strip_suffix("@clients") == Some(client_id));
+    let named = services.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => sub.starts_with(start) || (!client_id.is_empty() && client_id.starts_with(start)),
+        None => sub == pattern || client_id == pattern,
+    });
+    if sub.starts_with("spiffe://") || sub.starts_with("system:serviceaccount:") || own_client || named {
+        Kind::Service
+    } else {
+        Kind::Human
+    }
+}
+
+/// What claims say of the session.
+#[must_use]
+pub fn session(claims: &Claims, digest: u128) -> SessionSignals<'static> {
+    let owned = |text: &String| Cow::Owned(text.clone().into_bytes());
+    SessionSignals {
+        id: Field::from(claims.sid.as_ref().map(owned)),
+        token: Field::Present(match &claims.jti {
+            Some(jti) => owned(jti),
+            None => Cow::Owned(digest.to_le_bytes().to_vec()),
+        }),
+        auth_time: claims.auth_time,
+        issued_at: claims.iat,
+        expires_at: claims.exp,
+        acr: claims.acr.clone().map(Cow::Owned),
+        amr: (!claims.amr.is_empty()).then(|| Cow::Owned(claims.amr.join(" "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_told_by_their_names() {
+        let services = vec!["ci-*".to_owned(), "batch".to_owned()];
+        for (sub, client, expected) in [
+            ("alice", "web", Kind::Human),
+            ("spiffe://cluster/ns/a/sa/b", "", Kind::Service),
+            ("system:serviceaccount:ns:name", "", Kind::Service),
+            ("m2m", "m2m", Kind::Service),
+            ("m2m@clients", "m2m", Kind::Service),
+            ("ci-runner-7", "", Kind::Service),
+            ("batch", "", Kind::Service),
+            ("batches", "", Kind::Human),
+            ("alice", "", Kind::Human),
+        ] {
+            assert_eq!(kind(sub, client, &services), expected, "{sub} {client}");
+        }
+    }
+}
