@@ -4,3 +4,4 @@
 
 pub mod address;
 pub mod countries;
+pub mod user_agent;
