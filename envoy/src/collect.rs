@@ -182,7 +182,10 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 }
 
 /// Values of a cookie by name in one Cookie header (RFC 6265 §5.4).
-fn cookies<'a>(header: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+fn cookies<'a, 'w>(
+    header: &'a [u8],
+    wanted: &'w [u8],
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'w> {
     header.split(|b| *b == b';').filter_map(move |pair| {
         let pair = pair.trim_ascii();
         let at = pair.iter().position(|b| *b == b'=')?;
@@ -191,7 +194,10 @@ fn cookies<'a>(header: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = &'a [
     })
 }
 
-fn query_values<'a>(query: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+fn query_values<'a, 'w>(
+    query: &'a [u8],
+    wanted: &'w [u8],
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'w> {
     query.split(|b| *b == b'&').filter_map(move |pair| {
         let at = pair.iter().position(|b| *b == b'=')?;
         let (name, value) = pair.split_at_checked(at)?;

@@ -3,7 +3,7 @@
 //! Must not: accept anything it does not understand.
 
 use super::PolicyError;
-use super::config::{ClassName, Mode, PolicyConfig, TierConfig};
+use super::config::{ClassName, PolicyConfig, TierConfig};
 use super::credentials::TokenPlace;
 use super::names::{SignalNames, header_name};
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};

@@ -84,6 +84,12 @@ impl HashKey {
         Self(hasher.finish128().as_bytes())
     }
 
+    /// The key itself, for hashes of other widths.
+    #[must_use]
+    pub const fn secret(&self) -> [u8; 16] {
+        self.0
+    }
+
     /// 64 bits of the keyed hash of `bytes`.
     #[must_use]
     pub fn hash64(&self, domain: Domain, bytes: &[u8]) -> u64 {

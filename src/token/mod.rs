@@ -26,4 +26,4 @@ pub use key::{Key, KeyKind, algorithm};
 pub use key_set::{KeySet, Origin, SkippedKey};
 pub use rejection::Rejection;
 pub use subject::{certificate_subject, session, subject};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, unverified_payload, verify};
