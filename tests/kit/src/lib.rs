@@ -11,8 +11,8 @@
     reason = "test support: a panic here is a failed test with a message, and waiting for a process needs a clock"
 )]
 
-// pub mod envoy;
+pub mod envoy;
 pub mod headers;
 pub mod host;
-// pub mod http;
+pub mod http;
 // pub mod tokens;
