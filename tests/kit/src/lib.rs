@@ -15,4 +15,4 @@ pub mod envoy;
 pub mod headers;
 pub mod host;
 pub mod http;
-// pub mod tokens;
+pub mod tokens;
