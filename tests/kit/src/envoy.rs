@@ -84,7 +84,7 @@ pub fn binary() -> Option<PathBuf> {
         .find(|path| path.is_file());
     if found.is_none() {
         println!(
-            "SKIPPED: no Envoy. Set $ENVOY or run `make tools`, which puts one under {}",
+            "SKIPPED: no Envoy. Set $ENVOY or run `make test`, which puts one under {}",
             lib.display()
         );
     }

@@ -129,6 +129,13 @@ fn a_trap_leaves_the_vm_dead_and_inspectable() {
 }
 
 #[test]
+fn a_local_reply_in_the_log_phase_is_a_trap() {
+    let mut host = started();
+    let trap = host.log_unseen(&[(":path", "/")]).unwrap_err();
+    assert!(trap.cause.contains("log phase"), "{trap}");
+}
+
+#[test]
 fn imports_and_exports_are_listed() {
     assert!(imports(WAT).contains(&"env.proxy_log".to_owned()));
     assert!(imports(WAT).contains(&"wasi_snapshot_preview1.fd_write".to_owned()));

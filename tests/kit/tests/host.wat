@@ -79,9 +79,11 @@
       (i32.const 0) (i32.const 3)))
     (i32.const 0))
   (func (export "proxy_on_tick") (param i32) (drop (call $absent (i32.const 1))))
-  ;; logs source.address, writes to standard error and dies
+  ;; replies, where it must not, if there is no source.address; else logs that, writes to standard error and dies
   (func (export "proxy_on_log") (param i32)
-    (drop (call $property (i32.const 32) (i32.const 14) (i32.const 200) (i32.const 204)))
+    (if (call $property (i32.const 32) (i32.const 14) (i32.const 200) (i32.const 204)) (then
+      (drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0)
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)))))
     (drop (call $log (i32.const 1) (i32.load (i32.const 200)) (i32.load (i32.const 204))))
     (drop (call $write (i32.const 2) (i32.const 160) (i32.const 1) (i32.const 200)))
     (unreachable)))

@@ -4,7 +4,8 @@
 
 use super::guest::{Call, Stop, encode};
 use super::process::{BAD_ARGUMENT, NOT_FOUND, OK, UNIMPLEMENTED};
-use super::state::{HttpCall, LocalReply, LogLine};
+use super::state::{HttpCall, LocalReply, LogLine, Phase};
+use wasmi::Error;
 
 pub(super) type Handler = fn(&mut Call<'_, '_>) -> Result<u32, Stop>;
 
@@ -105,14 +106,15 @@ fn set_tick_period(call: &mut Call<'_, '_>) -> Result<u32, Stop> {
 fn get_buffer(call: &mut Call<'_, '_>) -> Result<u32, Stop> {
     let (kind, start, len) = (call.arg(0), call.arg(1) as usize, call.arg(2) as usize);
     let Some(buffer) = call.state().buffer(kind) else {
-        return Ok(NOT_FOUND);
+        return Ok(match kind {
+            0 | 1 => return call.give(3, &[]).map(|()| OK), // no body is an empty body
+            4 | 6 | 7 => NOT_FOUND,
+            _ => BAD_ARGUMENT,
+        });
     };
     let end = start.saturating_add(len).min(buffer.len());
     let bytes = buffer.get(start..end).unwrap_or_default().to_vec();
-    if !bytes.is_empty() {
-        call.give(3, &bytes)?; // for nothing, the proxy leaves the results untouched
-    }
-    Ok(OK)
+    call.give(3, &bytes).map(|()| OK)
 }
 
 fn set_buffer(call: &mut Call<'_, '_>) -> Result<u32, Stop> {
@@ -153,8 +155,10 @@ fn set_pairs(call: &mut Call<'_, '_>) -> Result<u32, Stop> {
 
 fn get_value(call: &mut Call<'_, '_>) -> Result<u32, Stop> {
     let (kind, name) = (call.arg(0), call.bytes(1)?);
-    let value = match call.state().map(kind) {
+    let state = call.state();
+    let value = match state.map(kind) {
         Some(headers) => headers.get(&name).map(<[u8]>::to_vec),
+        None if state.phase == Phase::Log && kind < 8 => return Ok(NOT_FOUND),
         None => return Ok(BAD_ARGUMENT),
     };
     match value {
@@ -252,10 +256,12 @@ fn send_reply(call: &mut Call<'_, '_>) -> Result<u32, Stop> {
         grpc_status: call.arg(7) as i32,
     };
     let state = call.state();
-    let Some(stream) = state.streams.get_mut(&state.active) else {
-        return Ok(BAD_ARGUMENT);
-    };
-    stream.reply.get_or_insert(reply);
+    if state.phase == Phase::Log {
+        return Err(Error::new("Envoy crashes on a local reply in the log phase").into());
+    }
+    if let Some(stream) = state.streams.get_mut(&state.active) {
+        stream.reply.get_or_insert(reply);
+    }
     Ok(OK)
 }
 

@@ -116,9 +116,11 @@ impl Host {
     }
 
     fn of(module: Module, process: Rc<RefCell<Process>>) -> Self {
+        let known = ["plugin_name", "plugin_root_id", "plugin_vm_id"];
         let state = State {
             process,
             now: 1_750_000_000_000_000_000,
+            properties: known.map(|name| (name.into(), b"stepgate".to_vec())).into(),
             ..State::default()
         };
         Self {
@@ -246,7 +248,7 @@ impl Host {
         self.stream = id;
     }
 
-    /// A piece of the request body.
+    /// A piece of the request body. Envoy often sends the end as an empty piece of its own.
     pub fn body(&mut self, piece: impl AsRef<[u8]>, end: bool) -> Result<Exchange, Trap> {
         self.current().request.held.extend(piece.as_ref());
         let arguments = [self.current().request.held.len() as i32, end.into()];

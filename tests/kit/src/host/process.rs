@@ -70,12 +70,16 @@ pub enum Metric {
 
 /// The metrics of the proxy, in the order of their definition.
 #[derive(Debug, Default)]
-pub struct Metrics(pub Vec<(String, Metric)>);
+pub struct Metrics {
+    /// Name and value of each.
+    pub all: Vec<(String, Metric)>,
+    ids: Vec<usize>, // each definition has its own id, also for the same metric
+}
 
 impl Metrics {
     /// The metric of this name.
     pub fn named(&self, name: &str) -> Option<&Metric> {
-        self.0
+        self.all
             .iter()
             .find(|(have, _)| have == name)
             .map(|(_, metric)| metric)
@@ -99,23 +103,32 @@ impl Metrics {
         let same = |(have, other): &(String, Metric)| {
             *have == name && std::mem::discriminant(other) == std::mem::discriminant(&metric)
         };
-        let place = self.0.iter().position(same).unwrap_or_else(|| {
-            self.0.push((name.clone(), metric.clone()));
-            self.0.len() - 1
+        let place = self.all.iter().position(same).unwrap_or_else(|| {
+            self.all.push((name.clone(), metric.clone()));
+            self.all.len() - 1
         });
-        Ok(place as u32)
+        self.ids.push(place);
+        Ok(self.ids.len() as u32 - 1)
     }
 
     pub(super) fn read(&self, id: u32) -> Result<u64, u32> {
-        match self.0.get(id as usize) {
+        match self
+            .ids
+            .get(id as usize)
+            .and_then(|place| self.all.get(*place))
+        {
             Some((_, Metric::Counter(value) | Metric::Gauge(value))) => Ok(*value),
             Some((_, Metric::Histogram(_))) => Err(BAD_ARGUMENT),
             None => Err(NOT_FOUND),
         }
     }
 
+    fn at(&mut self, id: u32) -> Option<&mut (String, Metric)> {
+        self.all.get_mut(*self.ids.get(id as usize)?)
+    }
+
     pub(super) fn record(&mut self, id: u32, value: u64) -> u32 {
-        match self.0.get_mut(id as usize) {
+        match self.at(id) {
             Some((_, Metric::Counter(have))) => *have = have.wrapping_add(value),
             Some((_, Metric::Gauge(have))) => *have = value,
             Some((_, Metric::Histogram(values))) => values.push(value),
@@ -125,7 +138,7 @@ impl Metrics {
     }
 
     pub(super) fn increment(&mut self, id: u32, offset: i64) -> u32 {
-        match self.0.get_mut(id as usize) {
+        match self.at(id) {
             Some((_, Metric::Counter(have))) if offset > 0 => {
                 *have = have.wrapping_add(offset as u64);
             }
@@ -159,8 +172,9 @@ mod tests {
         let counter = metrics.define(0, "c".into()).unwrap();
         let gauge = metrics.define(1, "g".into()).unwrap();
         let histogram = metrics.define(2, "h".into()).unwrap();
-        assert_eq!(metrics.define(0, "c".into()), Ok(counter));
-        assert_eq!(metrics.increment(counter, 2), OK);
+        let again = metrics.define(0, "c".into()).unwrap();
+        assert_eq!(metrics.increment(again, 2), OK);
+        assert_eq!(metrics.read(counter), Ok(2));
         assert_eq!(metrics.increment(counter, 0), BAD_ARGUMENT);
         assert_eq!(metrics.increment(gauge, -1), OK);
         assert_eq!(metrics.record(gauge, 7), OK);

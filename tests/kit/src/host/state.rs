@@ -257,8 +257,13 @@ impl State {
             "useragent" => "user-agent",
             "id" => "x-request-id",
             "url_path" => return Some(target()[..mark().unwrap_or(target().len())].to_vec()),
-            "query" => return Some(target()[mark()? + 1..].to_vec()),
-            other => other.strip_prefix("headers\0")?,
+            "query" => {
+                return Some(target()[mark().map_or(target().len(), |at| at + 1)..].to_vec());
+            }
+            other => {
+                let values = request.all(other.strip_prefix("headers\0")?);
+                return (!values.is_empty()).then(|| values.join(&b','));
+            }
         };
         request.get(name).map(<[u8]>::to_vec)
     }
@@ -266,7 +271,7 @@ impl State {
     /// Resumes one direction of the active stream.
     pub(super) fn resume(&mut self, direction: u32) -> u32 {
         let Some(stream) = self.streams.get_mut(&self.active) else {
-            return BAD_ARGUMENT;
+            return OK; // a root context has nothing to resume
         };
         match direction {
             0 => {

@@ -153,6 +153,11 @@ impl Upstream {
     pub fn received(&self) -> Vec<Received> {
         lock(&self.shared).received.clone()
     }
+
+    /// Forgets the requests so far: they are all kept in memory.
+    pub fn forget(&self) {
+        lock(&self.shared).received.clear();
+    }
 }
 
 impl Drop for Upstream {
