@@ -157,7 +157,7 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
 }
 
 /// Reads a `VerifySignatureResult { bool result = 1; string error = 2 }`. A false without the error that a failed verification has
-/// means that the host did not get as far as verifying.
+/// means that the host did not get as far as verifying. Should a host word it otherwise, RustCrypto decides: slower, not weaker.
 fn read_result(mut bytes: &[u8]) -> Option<bool> {
     let (mut result, mut error) = (false, &[][..]);
     while let Some((tag, rest)) = bytes.split_first() {
