@@ -3,6 +3,7 @@
 
 mod collect;
 mod credential;
+mod crypto;
 mod exchange;
 mod host;
 mod metadata;
