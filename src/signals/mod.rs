@@ -4,4 +4,5 @@
 
 pub mod address;
 pub mod countries;
+pub mod ecs;
 pub mod user_agent;
