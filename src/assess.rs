@@ -61,7 +61,10 @@ pub fn assess(
     };
     match &signals.standing {
         Standing::Rejected(code) => {
-            note(&mut reasons, Reason::from_code(code).unwrap_or(Reason::InvalidToken));
+            note(
+                &mut reasons,
+                Reason::from_code(code).unwrap_or(Reason::InvalidToken),
+            );
             return early(decision::refuse(Refusal::InvalidToken, tier), reasons);
         }
         Standing::Anonymous if tier.require_identity => {
@@ -149,12 +152,12 @@ fn stepped_up(tier: &Tier, amr: &[String], signals: &Signals<'_>, features: &Fea
         .as_deref()
         .is_some_and(|acr| tier.acr_values.iter().any(|value| value == acr));
     let strong_amr = tier.acr_values.is_empty()
-        && session
-            .amr
-            .as_deref()
-            .is_some_and(|used| used.split(' ').any(|method| amr.iter().any(|known| known == method)));
-    let recent = features.auth_time != 0
-        && features.now.saturating_sub(features.auth_time) <= tier.max_age;
+        && session.amr.as_deref().is_some_and(|used| {
+            used.split(' ')
+                .any(|method| amr.iter().any(|known| known == method))
+        });
+    let recent =
+        features.auth_time != 0 && features.now.saturating_sub(features.auth_time) <= tier.max_age;
     (strong_acr || strong_amr) && recent
 }
 
@@ -263,7 +266,10 @@ pub fn observe_population(features: &Features, population: &mut Population) {
         (Level::Browser, features.browser),
         (Level::Os, features.os),
         (Level::Device, features.device),
-        (Level::Hour, crate::baseline::hours::bin(features.now) as u32 + 1),
+        (
+            Level::Hour,
+            crate::baseline::hours::bin(features.now) as u32 + 1,
+        ),
     ] {
         population.add(level, value);
     }

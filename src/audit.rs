@@ -60,7 +60,10 @@ impl Serialize for Record<'_> {
         if let Some(name) = client.os.name() {
             map.serialize_entry("user_agent.os.name", name)?;
         }
-        map.serialize_entry("http.request.method", &String::from_utf8_lossy(signals.request.method))?;
+        map.serialize_entry(
+            "http.request.method",
+            &String::from_utf8_lossy(signals.request.method),
+        )?;
         map.serialize_entry("url.path", &bounded(signals.request.path))?;
         map.serialize_entry("stepgate.decision", assessment.decision.action().as_str())?;
         map.serialize_entry("stepgate.would", assessment.decision.would.as_str())?;
@@ -83,7 +86,9 @@ impl Record<'_> {
                 AddressDetail::Prefix => {
                     map.serialize_entry("source.ip", &address.prefix().ip().to_string())?;
                 }
-                AddressDetail::Full => map.serialize_entry("source.ip", &address.ip().to_string())?,
+                AddressDetail::Full => {
+                    map.serialize_entry("source.ip", &address.ip().to_string())?
+                }
                 AddressDetail::None => {}
             }
         }
@@ -91,7 +96,10 @@ impl Record<'_> {
             map.serialize_entry("source.as.number", &asn)?;
         }
         if let Field::Present(country) = network.country {
-            map.serialize_entry("source.geo.country_iso_code", &String::from_utf8_lossy(&country))?;
+            map.serialize_entry(
+                "source.geo.country_iso_code",
+                &String::from_utf8_lossy(&country),
+            )?;
         }
         Ok(())
     }

@@ -126,10 +126,7 @@ pub fn decide(
             return outcome(Action::StepUp, Some(Refusal::Challenge));
         }
         let passes = safe_method && tier.class == Class::Ordinary;
-        return outcome(
-            Action::Restrict,
-            (!passes).then_some(Refusal::Forbidden),
-        );
+        return outcome(Action::Restrict, (!passes).then_some(Refusal::Forbidden));
     }
     outcome(Action::Allow, None)
 }

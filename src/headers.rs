@@ -111,9 +111,27 @@ pub struct Reply {
 #[must_use]
 pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply {
     let (status, grpc_status, challenge, kind, title) = match refusal {
-        Refusal::Challenge => (401, 16, Some(insufficient(tier)), "step-up-required", "Stronger authentication required"),
-        Refusal::InvalidToken => (401, 16, Some("Bearer error=\"invalid_token\"".to_owned()), "invalid-token", "The credential is not acceptable"),
-        Refusal::IdentityRequired => (401, 16, Some("Bearer".to_owned()), "identity-required", "A credential is required"),
+        Refusal::Challenge => (
+            401,
+            16,
+            Some(insufficient(tier)),
+            "step-up-required",
+            "Stronger authentication required",
+        ),
+        Refusal::InvalidToken => (
+            401,
+            16,
+            Some("Bearer error=\"invalid_token\"".to_owned()),
+            "invalid-token",
+            "The credential is not acceptable",
+        ),
+        Refusal::IdentityRequired => (
+            401,
+            16,
+            Some("Bearer".to_owned()),
+            "identity-required",
+            "A credential is required",
+        ),
         Refusal::Forbidden => (403, 7, None, "denied", "The request was denied"),
     };
     let decision = match refusal {
@@ -171,10 +189,21 @@ mod tests {
 
     #[test]
     fn spoofed_names_are_recognised_in_every_spelling() {
-        for name in ["x-stepgate-decision", "X-Stepgate-Anything", "x_stepgate_score", "X-STEPGATE_id", "x-stepgate-"] {
+        for name in [
+            "x-stepgate-decision",
+            "X-Stepgate-Anything",
+            "x_stepgate_score",
+            "X-STEPGATE_id",
+            "x-stepgate-",
+        ] {
             assert!(is_ours(name.as_bytes()), "{name}");
         }
-        for name in ["x-stepgate", "x-step-gate-id", "stepgate-id", "xx-stepgate-id"] {
+        for name in [
+            "x-stepgate",
+            "x-step-gate-id",
+            "stepgate-id",
+            "xx-stepgate-id",
+        ] {
             assert!(!is_ours(name.as_bytes()), "{name}");
         }
     }
@@ -188,7 +217,10 @@ mod tests {
             piece(Reason::YoungBaseline, 0.0),
             piece(Reason::NewAddress, -2.0),
         ];
-        assert_eq!(reasons(&list), "impossible-travel;w=4.6, new-device;w=2.1, young-baseline");
+        assert_eq!(
+            reasons(&list),
+            "impossible-travel;w=4.6, new-device;w=2.1, young-baseline"
+        );
         assert_eq!(reasons(&[]), "");
     }
 }

@@ -84,7 +84,10 @@ impl<'a> Collected<'a> {
             found.named(name, value, policy);
             for (place, slot) in policy.credentials.places.iter().zip(&mut places) {
                 match place {
-                    TokenPlace::Header { name: wanted, scheme } if wanted.as_bytes() == name => {
+                    TokenPlace::Header {
+                        name: wanted,
+                        scheme,
+                    } if wanted.as_bytes() == name => {
                         // Another scheme in the same header is somebody else's credential, but a second header of
                         // the name is an attempt to be read differently by two readers.
                         match after_scheme(value, scheme) {

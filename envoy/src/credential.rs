@@ -49,7 +49,12 @@ impl Presented {
 
     fn known(token: Rc<KnownToken>, verified: bool) -> Self {
         let Some(subject) = token.subject.clone() else {
-            return Self::rejected(Rejection::MissingClaim { claim: String::new() }.code());
+            return Self::rejected(
+                Rejection::MissingClaim {
+                    claim: String::new(),
+                }
+                .code(),
+            );
         };
         Self {
             standing: if verified {
@@ -64,7 +69,12 @@ impl Presented {
 }
 
 /// Looks at claims verified by the host, then at a token, an API key, and a client certificate.
-pub(crate) fn present(headers: &Collected<'_>, policy: &Policy, shared: &Shared, now: i64) -> Presented {
+pub(crate) fn present(
+    headers: &Collected<'_>,
+    policy: &Policy,
+    shared: &Shared,
+    now: i64,
+) -> Presented {
     let credentials = &policy.credentials;
     if let Some(claims) = metadata::verified_claims(&credentials.jwt_authn) {
         let digest = shared.digest(claims.as_bytes());
@@ -160,7 +170,11 @@ fn from_api_key(key: &[u8], policy: &Policy) -> Presented {
             for byte in digest.iter().take(16) {
                 id.push_str(&format!("{byte:02x}"));
             }
-            let group = credentials.api_key_groups.get(index).cloned().unwrap_or_default();
+            let group = credentials
+                .api_key_groups
+                .get(index)
+                .cloned()
+                .unwrap_or_default();
             Presented {
                 standing: Standing::Verified(Subject {
                     id: Cow::Owned(id),

@@ -13,7 +13,9 @@ use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::address::Address;
 use stepgate::signals::countries::{self, Point};
 use stepgate::signals::features::Features;
-use stepgate::signals::request::{Anonymiser, ClientSignals, Field, NetworkSignals, RequestSignals, Signals};
+use stepgate::signals::request::{
+    Anonymiser, ClientSignals, Field, NetworkSignals, RequestSignals, Signals,
+};
 use stepgate::signals::user_agent;
 
 use crate::collect::Collected;
@@ -109,13 +111,16 @@ impl Exchange {
         let policy = &shared.policy;
         let id = shared.decision_id(signals.now_ms, features);
         let decision = &assessment.decision;
-        shared.metrics.decision(decision, headers::percent(assessment.score.probability));
+        shared
+            .metrics
+            .decision(decision, headers::percent(assessment.score.probability));
         for piece in &assessment.reasons {
             if piece.nats >= 0.05 || piece.nats == 0.0 {
                 shared.metrics.reason(piece.reason);
             }
         }
-        let routine = decision.would == stepgate::decision::Action::Allow && assessment.lesson == Lesson::Nothing;
+        let routine = decision.would == stepgate::decision::Action::Allow
+            && assessment.lesson == Lesson::Nothing;
         if policy.config.audit.enabled && !routine {
             let record = audit::Record {
                 policy,
@@ -241,7 +246,9 @@ fn parsed<T>(field: Field<&[u8]>, read: impl Fn(&str) -> Option<T>) -> Field<T> 
     match field {
         Field::Absent => Field::Absent,
         Field::Malformed => Field::Malformed,
-        Field::Present(bytes) => text(bytes).and_then(read).map_or(Field::Malformed, Field::Present),
+        Field::Present(bytes) => text(bytes)
+            .and_then(read)
+            .map_or(Field::Malformed, Field::Present),
     }
 }
 
@@ -258,7 +265,10 @@ fn network<'a>(headers: &Collected<'a>) -> NetworkSignals<'a> {
     NetworkSignals {
         address: Field::from(address),
         asn: parsed(headers.asn, |asn| {
-            asn.trim_start_matches(['A', 'a', 'S', 's']).parse().ok().filter(|asn| *asn != 0)
+            asn.trim_start_matches(['A', 'a', 'S', 's'])
+                .parse()
+                .ok()
+                .filter(|asn| *asn != 0)
         }),
         country,
         city: headers.city,
@@ -287,7 +297,11 @@ fn measured(headers: &Collected<'_>) -> Option<Point> {
     })
 }
 
-fn client<'a>(headers: &Collected<'a>, fingerprint: &'a [u8], certificate: &'a [u8]) -> ClientSignals<'a> {
+fn client<'a>(
+    headers: &Collected<'a>,
+    fingerprint: &'a [u8],
+    certificate: &'a [u8],
+) -> ClientSignals<'a> {
     let given = |bytes: &'a [u8]| (!bytes.is_empty()).then_some(bytes);
     let hints = &headers.hints;
     let parsed = user_agent::parse(headers.user_agent.present().unwrap_or(&[])).with_hints(

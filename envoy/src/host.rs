@@ -312,10 +312,8 @@ pub(crate) fn can_call_out() -> bool {
 pub(crate) fn define_metric(kind: MetricType, name: &str) -> HostResult<u32> {
     let mut id = 0u32;
     // SAFETY: pointer and length of a live slice, a pointer to a live integer.
-    check(unsafe {
-        abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id)
-    })
-    .map(|()| id)
+    check(unsafe { abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })
+        .map(|()| id)
 }
 
 pub(crate) fn increment_metric(id: u32, by: i64) {

@@ -72,7 +72,8 @@ impl Metrics {
                 .flat_map(|mode| WORDS.iter().map(move |word| (mode, word)))
                 .map(|(mode, word)| {
                     let mode = mode_word(*mode);
-                    let name = format!("stepgate_requests_total.decision=.={word};.;mode=.={mode};.;");
+                    let name =
+                        format!("stepgate_requests_total.decision=.={word};.;mode=.={mode};.;");
                     define(MetricType::Counter, &name)
                 })
                 .collect(),
@@ -80,7 +81,10 @@ impl Metrics {
                 .iter()
                 .map(|row| {
                     let family = row.family.as_str();
-                    let name = format!("stepgate_reasons_total.reason=.={};.;family=.={family};.;", row.code);
+                    let name = format!(
+                        "stepgate_reasons_total.reason=.={};.;family=.={family};.;",
+                        row.code
+                    );
                     define(MetricType::Counter, &name)
                 })
                 .collect(),

@@ -30,17 +30,22 @@ pub(crate) struct Root {
 
 impl Root {
     fn configure(&mut self) -> Result<(), PolicyError> {
-        let bytes = host::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION).unwrap_or_default();
-        let text = String::from_utf8(bytes)
-            .map_err(|_| PolicyError { path: String::new(), message: "the configuration is not UTF-8".into() })?;
+        let bytes =
+            host::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION).unwrap_or_default();
+        let text = String::from_utf8(bytes).map_err(|_| PolicyError {
+            path: String::new(),
+            message: "the configuration is not UTF-8".into(),
+        })?;
         let policy = Policy::parse(&text)?;
         let key = self.hash_key(&policy);
         let root_id = host::property("plugin_root_id")
             .ok()
             .and_then(|id| String::from_utf8(id).ok())
             .unwrap_or_default();
-        let store = Store::open(&root_id, policy.memory, key)
-            .map_err(|message| PolicyError { path: String::new(), message })?;
+        let store = Store::open(&root_id, policy.memory, key).map_err(|message| PolicyError {
+            path: String::new(),
+            message,
+        })?;
         let metrics = Metrics::define();
         metrics.configured(policy.digest);
         host::log(

@@ -38,7 +38,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(root_id: String, policy: Policy, key: HashKey, store: Store, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        root_id: String,
+        policy: Policy,
+        key: HashKey,
+        store: Store,
+        metrics: Metrics,
+    ) -> Self {
         let issuers = policy.credentials.issuers.clone();
         Self {
             root_id,
@@ -79,10 +85,19 @@ impl Shared {
     }
 
     pub(crate) fn known_token(&self, digest: u128, now: i64) -> Option<Rc<KnownToken>> {
-        self.known.borrow_mut().get(digest, self.generation.get(), now).cloned()
+        self.known
+            .borrow_mut()
+            .get(digest, self.generation.get(), now)
+            .cloned()
     }
 
-    pub(crate) fn remember_token(&self, digest: u128, valid_until: i64, now: i64, token: Rc<KnownToken>) {
+    pub(crate) fn remember_token(
+        &self,
+        digest: u128,
+        valid_until: i64,
+        now: i64,
+        token: Rc<KnownToken>,
+    ) {
         self.known
             .borrow_mut()
             .insert(digest, self.generation.get(), valid_until, now, token);
@@ -115,13 +130,18 @@ impl Shared {
         let number = self.decisions.get();
         self.decisions.set(number.wrapping_add(1));
         let mut seed = [0u8; 24];
-        let parts = [now_ms as u64, number, u64::from(features.address) << 32 | u64::from(features.session)];
+        let parts = [
+            now_ms as u64,
+            number,
+            u64::from(features.address) << 32 | u64::from(features.session),
+        ];
         for (slot, part) in seed.chunks_exact_mut(8).zip(parts) {
             slot.copy_from_slice(&part.to_le_bytes());
         }
         // The address of this VM's state tells workers apart that decide in the same millisecond.
         let vm = std::ptr::from_ref(self) as u64;
-        let hash = self.key.hash64(Domain::Decision, &seed) ^ vm.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash =
+            self.key.hash64(Domain::Decision, &seed) ^ vm.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         format!("d{hash:016x}")
     }
 }

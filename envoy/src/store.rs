@@ -44,7 +44,11 @@ impl Store {
             key,
             available: Cell::new(true),
         };
-        let layout = format!("{:x}/{:x}", store.pages, key.hash64(stepgate::signals::keyed::Domain::Checksum, b"layout"));
+        let layout = format!(
+            "{:x}/{:x}",
+            store.pages,
+            key.hash64(stepgate::signals::keyed::Domain::Checksum, b"layout")
+        );
         let layout_key = format!("{}layout", store.prefix);
         match host::shared(&layout_key) {
             Ok((found, _)) if found == layout.as_bytes() => return Ok(store),
@@ -90,18 +94,19 @@ impl Store {
                 }
                 Some((page, cas, health))
             }
-            Err(Status::NOT_FOUND) => {
-                Some((Page::empty(PageKind::Identity, &self.key), IF_ABSENT, PageHealth::Fresh))
-            }
+            Err(Status::NOT_FOUND) => Some((
+                Page::empty(PageKind::Identity, &self.key),
+                IF_ABSENT,
+                PageHealth::Fresh,
+            )),
             Err(_) => None,
         }
     }
 
     fn record(&self, page: &Page, locator: Locator) -> Found {
         match page.find(locator.tag, &self.key) {
-            Ok(Some(bytes)) => {
-                IdentityRecord::decode(bytes).map_or(Found::Unreadable, |r| Found::Record(Box::new(r)))
-            }
+            Ok(Some(bytes)) => IdentityRecord::decode(bytes)
+                .map_or(Found::Unreadable, |r| Found::Record(Box::new(r))),
             Ok(None) => Found::Nothing,
             Err(_) => Found::Unreadable,
         }

@@ -202,9 +202,7 @@ impl IdentityRecord {
     /// Remembers a place; one entry per network, newest first.
     pub fn remember_place(&mut self, place: Place) {
         self.places.retain(|known| known.prefix != place.prefix);
-        let index = self
-            .places
-            .partition_point(|known| known.seen > place.seen);
+        let index = self.places.partition_point(|known| known.seen > place.seen);
         if self.places.is_full() {
             if index == PLACES {
                 return;

@@ -118,11 +118,7 @@ impl Page {
 
     /// Takes over the bytes of shared data.
     #[must_use]
-    pub fn read(
-        bytes: Vec<u8>,
-        kind: PageKind,
-        key: &HashKey,
-    ) -> (Self, PageHealth) {
+    pub fn read(bytes: Vec<u8>, kind: PageKind, key: &HashKey) -> (Self, PageHealth) {
         let health = Self::examine(&bytes, kind, key);
         match health {
             PageHealth::Sound => (Self { bytes, kind }, health),
@@ -130,11 +126,7 @@ impl Page {
         }
     }
 
-    fn examine(
-        bytes: &[u8],
-        kind: PageKind,
-        key: &HashKey,
-    ) -> PageHealth {
+    fn examine(bytes: &[u8], kind: PageKind, key: &HashKey) -> PageHealth {
         if bytes.is_empty() {
             return PageHealth::Fresh;
         }
@@ -177,11 +169,7 @@ impl Page {
     ///
     /// # Errors
     /// The record is there but its checksum does not hold.
-    pub fn find(
-        &self,
-        tag: u64,
-        key: &HashKey,
-    ) -> Result<Option<&[u8]>, DamagedRecord> {
+    pub fn find(&self, tag: u64, key: &HashKey) -> Result<Option<&[u8]>, DamagedRecord> {
         let Some(slot) = self.slots().find(|slot| slot.tag == tag) else {
             return Ok(None);
         };
@@ -317,11 +305,7 @@ mod tests {
         assert_eq!(page.find(7, &KEY), Ok(Some(&b"SEVEN!"[..])));
         assert_eq!(page.find(9, &KEY), Ok(None));
         assert_eq!(page.len(), 2);
-        let (again, health) = Page::read(
-            page.as_bytes().to_vec(),
-            PageKind::Identity,
-            &KEY,
-        );
+        let (again, health) = Page::read(page.as_bytes().to_vec(), PageKind::Identity, &KEY);
         assert_eq!(health, PageHealth::Sound);
         assert_eq!(again.find(8, &KEY), Ok(Some(&b"eight"[..])));
     }

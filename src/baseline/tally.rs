@@ -101,7 +101,10 @@ impl<const N: usize> Tallies<N> {
         if value == 0 {
             return;
         }
-        match self.entries.binary_search_by_key(&value, |entry| entry.value) {
+        match self
+            .entries
+            .binary_search_by_key(&value, |entry| entry.value)
+        {
             Ok(index) => {
                 if let Some(entry) = self.entries.get_mut(index) {
                     entry.count += count;
@@ -114,7 +117,11 @@ impl<const N: usize> Tallies<N> {
                 } else {
                     index
                 };
-                if self.entries.try_insert(index, Tally { value, count }).is_err() {
+                if self
+                    .entries
+                    .try_insert(index, Tally { value, count })
+                    .is_err()
+                {
                     self.spilled += 1.0;
                     self.spilled_count += count;
                 }

@@ -13,12 +13,39 @@ pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathere
     let own = &record.network;
     let everybody = known.population;
     let ratio = likelihood_ratio([
-        step(&own.country, features.country, everybody, Level::Country, (Level::Country, 0)),
-        step(&own.asn, features.asn, everybody, Level::Asn, (Level::Country, features.country)),
-        step(&own.prefix, features.prefix, everybody, Level::Prefix, (Level::Asn, features.asn)),
-        step(&own.address, features.address, everybody, Level::Address, (Level::Prefix, features.prefix)),
+        step(
+            &own.country,
+            features.country,
+            everybody,
+            Level::Country,
+            (Level::Country, 0),
+        ),
+        step(
+            &own.asn,
+            features.asn,
+            everybody,
+            Level::Asn,
+            (Level::Country, features.country),
+        ),
+        step(
+            &own.prefix,
+            features.prefix,
+            everybody,
+            Level::Prefix,
+            (Level::Asn, features.asn),
+        ),
+        step(
+            &own.address,
+            features.address,
+            everybody,
+            Level::Address,
+            (Level::Prefix, features.prefix),
+        ),
     ]);
-    let reason = if features.country != 0 && !own.country.is_empty() && !own.country.contains(features.country) {
+    let reason = if features.country != 0
+        && !own.country.is_empty()
+        && !own.country.contains(features.country)
+    {
         Reason::NewCountry
     } else if features.asn != 0 && !own.asn.is_empty() && !own.asn.contains(features.asn) {
         Reason::NewAsn

@@ -229,7 +229,11 @@ mod tests {
             assert_eq!(Reason::from_code(row.code), Some(row.reason));
             assert_eq!(row.reason.code(), row.code);
             assert!(row.code.starts_with(|c: char| c.is_ascii_lowercase()));
-            assert!(row.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert!(
+                row.code
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'-')
+            );
             assert_eq!(REASONS.iter().filter(|r| r.code == row.code).count(), 1);
             assert!(!row.meaning.is_empty() && !row.meaning.ends_with('.'));
         }

@@ -18,7 +18,12 @@ pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathere
     let (Some(record), Some(here)) = (known.identity, features.point) else {
         return;
     };
-    let anonymous = Anonymiser::TOR | Anonymiser::VPN | Anonymiser::PROXY | Anonymiser::HOSTING | Anonymiser::RELAY | Anonymiser::UNKNOWN;
+    let anonymous = Anonymiser::TOR
+        | Anonymiser::VPN
+        | Anonymiser::PROXY
+        | Anonymiser::HOSTING
+        | Anonymiser::RELAY
+        | Anonymiser::UNKNOWN;
     if features.anonymiser.has(anonymous) || features.kind.is_machine() {
         return;
     }

@@ -97,26 +97,49 @@ impl Policy {
         let mut weights = Weights::default();
         for (code, weight) in &config.score.weights {
             let path = format!("score.weights.{code}");
-            let reason = Reason::from_code(code)
-                .ok_or_else(|| PolicyError::new(&path, "no reason has this code; `docs/reasons.md` lists them"))?;
+            let reason = Reason::from_code(code).ok_or_else(|| {
+                PolicyError::new(
+                    &path,
+                    "no reason has this code; `docs/reasons.md` lists them",
+                )
+            })?;
             if !(0.0..=20.0).contains(weight) {
-                return Err(PolicyError::new(path, format!("{weight} is not a weight; allowed: 0 to 20 nats")));
+                return Err(PolicyError::new(
+                    path,
+                    format!("{weight} is not a weight; allowed: 0 to 20 nats"),
+                ));
             }
             weights.set(reason, *weight);
         }
         let memory = config.baseline.memory_mib;
         if !(1..=4096).contains(&memory) {
-            return Err(PolicyError::new("baseline.memory_mib", format!("{memory} is out of range; allowed: 1 to 4096")));
+            return Err(PolicyError::new(
+                "baseline.memory_mib",
+                format!("{memory} is out of range; allowed: 1 to 4096"),
+            ));
         }
         for (index, amr) in config.challenge.amr.iter().enumerate() {
             quotable(&format!("challenge.amr[{index}]"), amr)?;
         }
-        let default_tier = tier(config, &TierConfig { name: "default".into(), ..TierConfig::default() }, "tiers")?;
+        let default_tier = tier(
+            config,
+            &TierConfig {
+                name: "default".into(),
+                ..TierConfig::default()
+            },
+            "tiers",
+        )?;
         let mut tiers: Vec<Tier> = Vec::with_capacity(config.tiers.len());
         for (index, written) in config.tiers.iter().enumerate() {
             let path = format!("tiers[{index}]");
             if written.name == "default" || tiers.iter().any(|tier| tier.name == written.name) {
-                return Err(PolicyError::new(format!("{path}.name"), format!("`{}` is taken; every tier needs a name of its own", written.name)));
+                return Err(PolicyError::new(
+                    format!("{path}.name"),
+                    format!(
+                        "`{}` is taken; every tier needs a name of its own",
+                        written.name
+                    ),
+                ));
             }
             tiers.push(tier(config, written, &path)?);
         }
@@ -144,17 +167,41 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
     let at = |key: &str| format!("{path}.{key}");
     let word = !written.name.is_empty()
         && written.name.len() <= 64
-        && written.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && written
+            .name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !word {
-        return Err(PolicyError::new(at("name"), format!("`{}` is not a name; allowed: 1 to 64 of a-z, 0-9 and -", written.name)));
+        return Err(PolicyError::new(
+            at("name"),
+            format!(
+                "`{}` is not a name; allowed: 1 to 64 of a-z, 0-9 and -",
+                written.name
+            ),
+        ));
     }
-    let step_up = threshold(&at("step_up"), written.step_up, "score.step_up", config.score.step_up)?;
+    let step_up = threshold(
+        &at("step_up"),
+        written.step_up,
+        "score.step_up",
+        config.score.step_up,
+    )?;
     let deny = threshold(&at("deny"), written.deny, "score.deny", config.score.deny)?;
     if deny < step_up {
-        let key = if written.deny.is_some() || written.step_up.is_some() { at("deny") } else { "score.deny".into() };
-        return Err(PolicyError::new(key, "is below step_up; a denial needs at least as much evidence as a challenge"));
+        let key = if written.deny.is_some() || written.step_up.is_some() {
+            at("deny")
+        } else {
+            "score.deny".into()
+        };
+        return Err(PolicyError::new(
+            key,
+            "is below step_up; a denial needs at least as much evidence as a challenge",
+        ));
     }
-    let acr_values = written.acr_values.as_ref().unwrap_or(&config.challenge.acr_values);
+    let acr_values = written
+        .acr_values
+        .as_ref()
+        .unwrap_or(&config.challenge.acr_values);
     for (index, acr) in acr_values.iter().enumerate() {
         let path = match written.acr_values {
             Some(_) => at(&format!("acr_values[{index}]")),
@@ -162,10 +209,16 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         };
         quotable(&path, acr)?;
     }
-    let mut matcher = Matcher { by_metadata: written.route_metadata, ..Matcher::default() };
+    let mut matcher = Matcher {
+        by_metadata: written.route_metadata,
+        ..Matcher::default()
+    };
     for (index, host) in written.hosts.iter().enumerate() {
         matcher.hosts.push(HostPattern::parse(host).ok_or_else(|| {
-            PolicyError::new(at(&format!("hosts[{index}]")), format!("`{host}` is not a host; allowed: a name, or *. before one"))
+            PolicyError::new(
+                at(&format!("hosts[{index}]")),
+                format!("`{host}` is not a host; allowed: a name, or *. before one"),
+            )
         })?);
     }
     for (index, template) in written.paths.iter().enumerate() {
@@ -201,7 +254,12 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
     })
 }
 
-fn threshold(own_path: &str, own: Option<f64>, path: &str, default: f64) -> Result<f64, PolicyError> {
+fn threshold(
+    own_path: &str,
+    own: Option<f64>,
+    path: &str,
+    default: f64,
+) -> Result<f64, PolicyError> {
     match own {
         Some(value) => probability(own_path, value),
         None => probability(path, default),
@@ -213,7 +271,10 @@ fn probability(path: &str, value: f64) -> Result<f64, PolicyError> {
     if value > 0.0 && value < 1.0 {
         Ok(value)
     } else {
-        Err(PolicyError::new(path, format!("{value} is not a probability; allowed: above 0 and below 1")))
+        Err(PolicyError::new(
+            path,
+            format!("{value} is not a probability; allowed: above 0 and below 1"),
+        ))
     }
 }
 
@@ -222,15 +283,31 @@ fn long_enough<'a>(path: &str, secret: &'a str) -> Result<&'a str, PolicyError> 
         Ok(secret)
     } else {
         // The value is a secret: its length is said, not itself.
-        Err(PolicyError::new(path, format!("{} characters are too short for a secret; allowed: 16 or more", secret.len())))
+        Err(PolicyError::new(
+            path,
+            format!(
+                "{} characters are too short for a secret; allowed: 16 or more",
+                secret.len()
+            ),
+        ))
     }
 }
 
 /// Values that stand inside a quoted string of a challenge, separated by spaces.
 fn quotable(path: &str, value: &str) -> Result<(), PolicyError> {
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
+    if !value.is_empty()
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+    {
         Ok(())
     } else {
-        Err(PolicyError::new(path, format!("`{}` cannot stand in a challenge; allowed: visible ASCII without spaces, quotes and backslashes", value.escape_debug())))
+        Err(PolicyError::new(
+            path,
+            format!(
+                "`{}` cannot stand in a challenge; allowed: visible ASCII without spaces, quotes and backslashes",
+                value.escape_debug()
+            ),
+        ))
     }
 }

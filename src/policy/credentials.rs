@@ -33,16 +33,26 @@ pub(super) fn compile(written: &config::Credentials) -> Result<Credentials, Poli
     let mut issuers: Vec<Issuer> = Vec::with_capacity(written.issuers.len());
     for (index, issuer_written) in written.issuers.iter().enumerate() {
         let path = format!("credentials.issuers[{index}]");
-        if issuers.iter().any(|known| known.rules().issuer == issuer_written.issuer) {
+        if issuers
+            .iter()
+            .any(|known| known.rules().issuer == issuer_written.issuer)
+        {
             return Err(PolicyError::new(
                 format!("{path}.issuer"),
-                format!("`{}` stands twice; give it all its keys in one entry", issuer_written.issuer),
+                format!(
+                    "`{}` stands twice; give it all its keys in one entry",
+                    issuer_written.issuer
+                ),
             ));
         }
         issuers.push(issuer(issuer_written, written.group_claim.as_ref(), &path)?);
     }
     let api_keys = &written.api_keys;
-    let digests: Vec<&str> = api_keys.keys.iter().map(|key| key.sha256.as_str()).collect();
+    let digests: Vec<&str> = api_keys
+        .keys
+        .iter()
+        .map(|key| key.sha256.as_str())
+        .collect();
     let known = ApiKeys::from_hex(&digests)
         .map_err(|why| PolicyError::new("credentials.api_keys.keys", why))?;
     let api_key_header = match &api_keys.header {
@@ -156,24 +166,36 @@ fn issuer(
 fn check_jwks(jwks: &config::JwksConfig, path: &str) -> Result<(), PolicyError> {
     let at = |key: &str| format!("{path}.{key}");
     if jwks.cluster.is_empty() {
-        return Err(PolicyError::new(at("cluster"), "is empty; name an Envoy cluster"));
+        return Err(PolicyError::new(
+            at("cluster"),
+            "is empty; name an Envoy cluster",
+        ));
     }
     if jwks.authority.is_empty() || !jwks.authority.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(PolicyError::new(
             at("authority"),
-            format!("`{}` is not an authority; allowed: host or host:port", jwks.authority.escape_debug()),
+            format!(
+                "`{}` is not an authority; allowed: host or host:port",
+                jwks.authority.escape_debug()
+            ),
         ));
     }
     if !jwks.path.starts_with('/') || !jwks.path.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(PolicyError::new(
             at("path"),
-            format!("`{}` is not a path; allowed: visible ASCII beginning with /", jwks.path.escape_debug()),
+            format!(
+                "`{}` is not a path; allowed: visible ASCII beginning with /",
+                jwks.path.escape_debug()
+            ),
         ));
     }
     if !(10..=86_400).contains(&jwks.refresh_seconds) {
         return Err(PolicyError::new(
             at("refresh_seconds"),
-            format!("{} is out of range; allowed: 10 to 86400", jwks.refresh_seconds),
+            format!(
+                "{} is out of range; allowed: 10 to 86400",
+                jwks.refresh_seconds
+            ),
         ));
     }
     if !(1..=60).contains(&jwks.timeout_seconds) {

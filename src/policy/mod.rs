@@ -11,8 +11,8 @@ mod tiers;
 use std::fmt;
 
 pub use compile::{Challenge, Credentials, Policy};
-pub use credentials::TokenPlace;
 pub use config::{AddressDetail, Mode, PolicyConfig};
+pub use credentials::TokenPlace;
 pub use names::SignalNames;
 pub use tiers::{Route, Tier};
 
@@ -54,8 +54,10 @@ impl Policy {
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
         let json = if json.trim().is_empty() { "{}" } else { json };
         let mut input = serde_json::Deserializer::from_str(json);
-        let config: PolicyConfig = serde_path_to_error::deserialize(&mut input)
-            .map_err(|error| PolicyError::new(error.path().to_string(), error.inner().to_string()))?;
+        let config: PolicyConfig =
+            serde_path_to_error::deserialize(&mut input).map_err(|error| {
+                PolicyError::new(error.path().to_string(), error.inner().to_string())
+            })?;
         input
             .end()
             .map_err(|error| PolicyError::new("", error.to_string()))?;

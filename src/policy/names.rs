@@ -105,7 +105,11 @@ impl SignalNames {
             ("anonymisers.tor", &anonymisers.tor, &mut names.tor),
             ("anonymisers.vpn", &anonymisers.vpn, &mut names.vpn),
             ("anonymisers.proxy", &anonymisers.proxy, &mut names.proxy),
-            ("anonymisers.hosting", &anonymisers.hosting, &mut names.hosting),
+            (
+                "anonymisers.hosting",
+                &anonymisers.hosting,
+                &mut names.hosting,
+            ),
             ("anonymisers.relay", &anonymisers.relay, &mut names.relay),
             ("anonymisers.any", &anonymisers.any, &mut names.anonymiser),
             ("tls_fingerprint", &sources.tls_fingerprint, &mut names.tls),
@@ -115,7 +119,9 @@ impl SignalNames {
                 *name = Some(header_name(&format!("signals.{key}"), written)?);
             }
         }
-        names.tls_filter_state.clone_from(&sources.tls_fingerprint_filter_state);
+        names
+            .tls_filter_state
+            .clone_from(&sources.tls_fingerprint_filter_state);
         names.device_cookie.clone_from(&sources.device_cookie);
         Ok(names)
     }
@@ -138,7 +144,9 @@ pub(super) fn header_name(path: &str, name: &str) -> Result<String, PolicyError>
     if lower.starts_with("x-stepgate-") {
         return Err(PolicyError::new(
             path,
-            format!("`{name}` is removed from every request; use a name that does not begin with x-stepgate-"),
+            format!(
+                "`{name}` is removed from every request; use a name that does not begin with x-stepgate-"
+            ),
         ));
     }
     Ok(lower)

@@ -208,7 +208,9 @@ mod tests {
     use super::*;
 
     fn path(template: &str, path: &str) -> bool {
-        PathTemplate::parse(template).unwrap().matches(path.as_bytes())
+        PathTemplate::parse(template)
+            .unwrap()
+            .matches(path.as_bytes())
     }
 
     #[test]
@@ -224,7 +226,15 @@ mod tests {
 
     #[test]
     fn no_spelling_of_a_path_escapes_its_tier() {
-        for spelling in ["//admin/x", "/./admin/x", "/a/../admin/x", "/%61dmin/x", "/a/%2e%2E/admin/x", "/admin//x", "/admin\\x"] {
+        for spelling in [
+            "//admin/x",
+            "/./admin/x",
+            "/a/../admin/x",
+            "/%61dmin/x",
+            "/a/%2e%2E/admin/x",
+            "/admin//x",
+            "/admin\\x",
+        ] {
             assert!(path("/admin/**", spelling), "{spelling}");
         }
     }
@@ -238,7 +248,11 @@ mod tests {
 
     #[test]
     fn hosts_match_exactly_or_below() {
-        let host = |pattern: &str, host: &str| HostPattern::parse(pattern).unwrap().matches(host.as_bytes());
+        let host = |pattern: &str, host: &str| {
+            HostPattern::parse(pattern)
+                .unwrap()
+                .matches(host.as_bytes())
+        };
         assert!(host("example.com", "EXAMPLE.com"));
         assert!(host("*.example.com", "a.b.example.com"));
         assert!(!host("*.example.com", "example.com"));

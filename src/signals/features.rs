@@ -106,10 +106,28 @@ impl Features {
             identity: subject.map(|subject| key.locate(Domain::Identity, &[subject.id.as_bytes()])),
             verified: matches!(signals.standing, Standing::Verified(_)),
             kind: subject.map_or(Kind::Human, |subject| subject.kind),
-            group: hash(Domain::Group, subject.map(|subject| subject.group.as_bytes())),
-            client_id: hash(Domain::Client, subject.map(|subject| subject.client_id.as_bytes())),
-            address: hash(Domain::Address, address.map(|address| address.octets()).as_ref().map(<[u8; 16]>::as_slice)),
-            prefix: hash(Domain::Prefix, address.map(|address| address.prefix().octets()).as_ref().map(<[u8; 16]>::as_slice)),
+            group: hash(
+                Domain::Group,
+                subject.map(|subject| subject.group.as_bytes()),
+            ),
+            client_id: hash(
+                Domain::Client,
+                subject.map(|subject| subject.client_id.as_bytes()),
+            ),
+            address: hash(
+                Domain::Address,
+                address
+                    .map(|address| address.octets())
+                    .as_ref()
+                    .map(<[u8; 16]>::as_slice),
+            ),
+            prefix: hash(
+                Domain::Prefix,
+                address
+                    .map(|address| address.prefix().octets())
+                    .as_ref()
+                    .map(<[u8; 16]>::as_slice),
+            ),
             asn: network.asn.present().unwrap_or(0),
             country: network
                 .country
@@ -123,7 +141,10 @@ impl Features {
             os: u32::from(client.parsed.os.id()),
             device: client.parsed.device as u32,
             script: client.parsed.automated || client.user_agent.present().is_none(),
-            tls: hash(Domain::Tls, client.tls.present().or(client.certificate.present())),
+            tls: hash(
+                Domain::Tls,
+                client.tls.present().or(client.certificate.present()),
+            ),
             session: hash(Domain::Session, session_id.or(token_id)),
             event: 0,
             auth_time: seconds(signals.session.auth_time),

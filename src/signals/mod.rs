@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod countries;
+pub mod ecs;
 pub mod features;
 pub mod keyed;
 pub mod request;

@@ -16,6 +16,9 @@ use systems::{form_of, windows};
 /// Bytes of a user agent that are looked at.
 const MAX_LENGTH: usize = 512;
 
+/// Words of a user agent that are looked at; real ones have up to 40.
+const MAX_WORDS: u8 = 64;
+
 /// What a client says it is. Nothing here is proven; it serves to see change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Client {
@@ -73,6 +76,7 @@ enum Pending {
 struct Reading {
     client: Client,
     rank: u8,
+    words: u8,
     pending: Pending,
     /// `Version/x`: the version of Safari and of web views.
     version: u16,
@@ -90,6 +94,10 @@ struct Reading {
 impl Reading {
     fn token(&mut self, token: &[u8]) {
         let Some(first) = token.first() else { return };
+        if self.words >= MAX_WORDS {
+            return;
+        }
+        self.words += 1;
         if first.is_ascii_digit() {
             return self.number(token);
         }
@@ -342,8 +350,17 @@ fn lower<'a>(name: &[u8], buffer: &'a mut [u8; 32]) -> Option<&'a [u8]> {
 
 /// True for names of crawlers by convention; Cubot makes phones.
 fn names_bot(name: &[u8]) -> bool {
-    let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
-    (has(b"bot") && !name.starts_with(b"cubot")) || has(b"spider") || has(b"crawl")
+    let mut rest = name;
+    while let [_, tail @ ..] = rest {
+        match rest {
+            [b'b', b'o', b't', ..] => return !name.starts_with(b"cubot"),
+            [b's', b'p', b'i', b'd', b'e', b'r', ..] | [b'c', b'r', b'a', b'w', b'l', ..] => {
+                return true;
+            }
+            _ => rest = tail,
+        }
+    }
+    false
 }
 
 /// The first number in a version such as `v1.28.2`, `10_15_7` or `116`; 0 if there is none.

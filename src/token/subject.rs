@@ -46,11 +46,19 @@ pub fn certificate_subject<'a>(uri_san: &'a str, services: &[String]) -> Subject
 fn kind(sub: &str, client_id: &str, services: &[String]) -> Kind {
     let own_client = !client_id.is_empty()
         && (sub == client_id || sub.strip_suffix("@clients") == Some(client_id));
-    let named = services.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => sub.starts_with(start) || (!client_id.is_empty() && client_id.starts_with(start)),
-        None => sub == pattern || client_id == pattern,
-    });
-    if sub.starts_with("spiffe://") || sub.starts_with("system:serviceaccount:") || own_client || named {
+    let named = services
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => {
+                sub.starts_with(start) || (!client_id.is_empty() && client_id.starts_with(start))
+            }
+            None => sub == pattern || client_id == pattern,
+        });
+    if sub.starts_with("spiffe://")
+        || sub.starts_with("system:serviceaccount:")
+        || own_client
+        || named
+    {
         Kind::Service
     } else {
         Kind::Human
