@@ -7,4 +7,5 @@ pub mod hours;
 pub mod identity;
 pub mod page;
 pub mod population;
+pub mod snapshot;
 pub mod tally;
