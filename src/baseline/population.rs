@@ -2,6 +2,7 @@
 //! May use: the byte codec, siphasher's mixing through keyed hashes made elsewhere.
 //! Must not: name an identity.
 
+use super::bytes::{Reader, Writer};
 use super::tally::decay;
 
 /// Cells per row: about a million values with an error below 0.01 % of all events (scoring: sketch sizes).
@@ -118,5 +119,35 @@ impl Population {
         for count in &mut self.cells {
             *count = (f64::from(*count) * factor) as f32;
         }
+    }
+}
+
+impl Population {
+    /// Appends the counts in use.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut out = Writer(out);
+        out.u64(self.events.to_bits());
+        out.u32(self.updated);
+        for (index, count) in self.cells.iter().enumerate() {
+            if *count > 0.0 {
+                out.u32(index as u32);
+                out.count(*count);
+            }
+        }
+    }
+
+    /// Reads a population back; `None` when the bytes are not one.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = Reader::new(bytes);
+        let mut population = Self {
+            events: f64::from_bits(input.u64()?),
+            updated: input.u32()?,
+            ..Self::default()
+        };
+        while !input.is_empty() {
+            *population.cells.get_mut(input.u32()? as usize)? = input.count()?;
+        }
+        (population.events >= 0.0 && population.events.is_finite()).then_some(population)
     }
 }
