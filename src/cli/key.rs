@@ -19,12 +19,17 @@ pub(crate) struct KeyArgument {
 
 impl KeyArgument {
     /// The key that was given, if one was.
-    pub(crate) fn given(&self, policy: &Policy) -> Option<HashKey> {
+    fn given(&self, policy: &Policy) -> Option<HashKey> {
         self.key
             .clone()
             .or_else(from_environment)
             .map(|secret| HashKey::from_secret(&secret))
             .or(policy.hash_key)
+    }
+
+    /// The key, or the public constant: fine where nothing made with it outlives the command.
+    pub(crate) fn or_public_quietly(&self, policy: &Policy) -> HashKey {
+        self.given(policy).unwrap_or(HashKey::PUBLIC)
     }
 
     /// The key, or the public constant with a warning.

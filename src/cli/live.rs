@@ -38,7 +38,7 @@ pub(crate) struct Live {
 }
 
 /// Whether what an event asked for was done: by its outcome, else by its status as the filter judges one.
-pub(crate) fn succeeded(event: &Event<'_>) -> bool {
+fn succeeded(event: &Event<'_>) -> bool {
     match (event.outcome, event.status) {
         (Some(outcome), _) => outcome == Outcome::Success,
         (None, Some(status)) => (100..400).contains(&status) || status == 404,

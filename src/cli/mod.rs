@@ -11,6 +11,7 @@ mod memory;
 mod policy_file;
 mod progress;
 mod reference;
+mod replay;
 mod schema;
 mod train;
 
@@ -33,32 +34,45 @@ enum Command {
     Check(check::Check),
     Schema(schema::Schema),
     Train(train::Train),
+    Replay(replay::Replay),
 }
 
-/// Why a command failed: one line for stderr. Empty where everything was said already.
+/// Why a command ends early: one line for stderr, and the exit code.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    /// Empty where everything was said already.
+    text: String,
+    code: u8,
+}
 
 impl Failure {
     pub(crate) fn new(text: impl fmt::Display) -> Self {
-        Self(text.to_string())
+        Self {
+            text: text.to_string(),
+            code: 1,
+        }
     }
 
     /// A failure that was already reported.
     pub(crate) const fn reported() -> Self {
-        Self(String::new())
+        Self {
+            text: String::new(),
+            code: 1,
+        }
+    }
+
+    /// Whoever read the output has heard enough (`| head`): no failure, but no use in going on.
+    const fn hung_up() -> Self {
+        Self {
+            text: String::new(),
+            code: 0,
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::new(error)
+        f.write_str(&self.text)
     }
 }
 
@@ -68,34 +82,37 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
         Command::Train(train) => train.run(),
+        Command::Replay(replay) => replay.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(text)) => {
+        Err(Failure { text, code }) => {
             if !text.is_empty() {
-                let _nobody_listens = writeln!(io::stderr(), "stepgate: {text}");
+                say(format_args!("stepgate: {text}"));
             }
-            ExitCode::from(1)
+            ExitCode::from(code)
         }
     }
 }
 
-/// Writes to stdout. A reader that stopped listening (`| head`) is no failure.
+/// Writes to stdout.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    quiet(
-        io::stdout()
-            .write_all(text.as_bytes())
-            .and_then(|()| io::stdout().flush()),
-    )
+    print_bytes(text.as_bytes())
 }
 
-/// Takes a closed pipe for success.
-pub(crate) fn quiet(outcome: io::Result<()>) -> Result<(), Failure> {
-    match outcome {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
+/// Writes bytes to stdout.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(written)
+}
+
+/// What writing to stdout came to.
+pub(crate) fn written(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::hung_up(),
+        _ => Failure::new(format!("stdout: {error}")),
     }
 }
 

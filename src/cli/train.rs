@@ -2,7 +2,6 @@
 //! May use: live, event files.
 //! Must not: learn anything the filter would not.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -14,7 +13,7 @@ use super::key::KeyArgument;
 use super::live::{Learn, Live};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
-use super::{Failure, event_file, policy_file, quiet, say};
+use super::{Failure, event_file, policy_file, print_bytes, say};
 
 /// Learn a baseline from event files and write it as a snapshot for the filter
 #[derive(Debug, Args)]
@@ -84,7 +83,7 @@ fn snapshot(live: Live) -> Result<Vec<u8>, Failure> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
-        return quiet(std::io::stdout().write_all(bytes));
+        return print_bytes(bytes);
     }
     std::fs::write(path, bytes)
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
