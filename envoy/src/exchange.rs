@@ -49,7 +49,7 @@ impl Exchange {
     fn on_request(&mut self, shared: &Rc<Shared>) -> Action {
         let map = host::header_pairs(MapType::RequestHeaders).unwrap_or_default();
         let policy = &shared.policy;
-        let headers = Collected::scan(&map, policy);
+        let headers = Collected::scan(&map, policy, &shared.wanted);
         for name in &headers.ours {
             let _already_gone = host::remove_request_header(name);
             shared.metrics.count(Count::SpoofedHeader);
@@ -68,15 +68,15 @@ impl Exchange {
             return Action::Continue;
         }
         let now_ms = host::now_ms();
-        let presented = credential::present(&headers, policy, shared, now_ms.div_euclid(1000));
+        let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
         let fingerprint = fingerprint(policy);
         let certificate = certificate(policy);
         let signals = Signals {
             now_ms,
-            standing: presented.standing,
+            standing: presented.standing(),
             network: network(&headers),
             client: client(&headers, &fingerprint, &certificate),
-            session: presented.session,
+            session: presented.session(),
             request: RequestSignals {
                 method: headers.method,
                 host: headers.host,
@@ -94,7 +94,7 @@ impl Exchange {
             Found::Nothing | Found::Unreadable => None,
         };
         let assessment = {
-            let population = shared.population.borrow();
+            let population = shared.crowd.population();
             assess(policy, tier, &signals, &features, record, &population)
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
@@ -130,7 +130,7 @@ impl Exchange {
                 assessment,
                 id: &id,
             };
-            host::log(2, &audit::line(&record));
+            log::info!("{}", audit::line(&record));
         }
         for (name, value) in [
             ("stepgate.decision", decision.action().as_str()),
@@ -192,7 +192,7 @@ impl Exchange {
         shared.store.update(locator, &shared.metrics, |record| {
             observe(&pending.features, pending.lesson, succeeded, record)
         });
-        shared.learn_population(&pending.features);
+        shared.crowd.learn(&pending.features);
     }
 }
 

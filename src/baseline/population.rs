@@ -120,3 +120,32 @@ impl Population {
         }
     }
 }
+
+impl Population {
+    /// Takes over what all VMs share.
+    pub fn replace_shared(&mut self, shared: Self) {
+        *self = shared;
+    }
+
+    /// Appends the population's bytes.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.events.to_le_bytes());
+        bytes.extend_from_slice(&self.updated.to_le_bytes());
+        for cell in &self.cells {
+            bytes.extend_from_slice(&cell.to_le_bytes());
+        }
+    }
+
+    /// Reads it back.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (events, bytes) = bytes.split_first_chunk()?;
+        let (updated, bytes) = bytes.split_first_chunk()?;
+        let (cells, _) = bytes.as_chunks();
+        (cells.len() == WIDTH * ROWS).then(|| Self {
+            cells: cells.iter().map(|cell| f32::from_le_bytes(*cell)).collect(),
+            events: f64::from_le_bytes(*events),
+            updated: u32::from_le_bytes(*updated),
+        })
+    }
+}
