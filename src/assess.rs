@@ -5,6 +5,7 @@
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::PatternLesson;
 use crate::decision::{self, Action, Decision, Refusal};
+use crate::evidence::session::{client, location};
 use crate::evidence::{self, Evidence, EvidenceList, Known, Reason};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
@@ -135,20 +136,17 @@ pub fn assess(
     let score = score(&reasons, policy.prior);
     let safe = matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"");
     let decision = decision::decide(features, safe, &reasons, score, standing, tier);
-    let lesson = lesson(
-        features,
-        tier,
-        &decision,
-        is_event,
-        session.is_some(),
-        || Novel {
-            surprising: !proven
-                && record.is_some_and(|record| record.history > 0)
-                && score.logit - policy.prior > SURPRISE,
-            network: found.new_network,
-            pattern: found.pattern.map(Box::new),
-        },
-    );
+    let moves = session.is_some_and(|session| {
+        let (place, with) = (location(features), client(features));
+        session.clone().advance(place, with, features.now)
+    });
+    let lesson = lesson(features, tier, &decision, is_event, moves, || Novel {
+        surprising: !proven
+            && record.is_some_and(|record| record.history > 0)
+            && score.logit - policy.prior > SURPRISE,
+        network: found.new_network,
+        pattern: found.pattern.map(Box::new),
+    });
     for (holds, reason) in [
         (
             standing.unsolved >= decision::MAX_UNSOLVED,
@@ -232,7 +230,7 @@ fn lesson(
     tier: &Tier,
     decision: &Decision,
     is_event: bool,
-    in_session: bool,
+    moves: bool,
     novel: impl FnOnce() -> Novel,
 ) -> Lesson {
     if !features.verified || tier.mode == Mode::Off {
@@ -240,13 +238,13 @@ fn lesson(
     }
     match decision.would {
         Action::Allow if is_event => Lesson::Event(novel()),
-        Action::Allow if in_session => Lesson::Move,
+        Action::Allow if moves => Lesson::Move,
         // Nobody is challenged in shadow mode: what would have been asked for is learned on probation.
         Action::StepUp if tier.mode == Mode::Shadow && is_event => Lesson::Event(Novel {
             surprising: true,
             ..novel()
         }),
-        Action::StepUp if tier.mode == Mode::Shadow && in_session => Lesson::Move,
+        Action::StepUp if tier.mode == Mode::Shadow && moves => Lesson::Move,
         Action::StepUp if tier.mode == Mode::Enforce => Lesson::Challenge(novel()),
         _ if is_event => Lesson::Attempt(novel()),
         _ => Lesson::Nothing,
