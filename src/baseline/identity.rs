@@ -201,6 +201,11 @@ impl IdentityRecord {
 
     /// Remembers a place; one entry per network, newest first.
     pub fn remember_place(&mut self, place: Place) {
+        // A merge brings older ones.
+        let newer = |known: &Place| known.prefix == place.prefix && known.seen > place.seen;
+        if self.places.iter().any(newer) {
+            return;
+        }
         self.places.retain(|known| known.prefix != place.prefix);
         let index = self.places.partition_point(|known| known.seen > place.seen);
         if self.places.is_full() {
