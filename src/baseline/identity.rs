@@ -229,11 +229,9 @@ impl IdentityRecord {
 
     /// Remembers a place; one entry per network, newest first.
     pub fn remember_place(&mut self, place: Place) {
-        if self
-            .places
-            .iter()
-            .any(|known| known.prefix == place.prefix && known.seen > place.seen)
-        {
+        // A merge brings older ones.
+        let newer = |known: &Place| known.prefix == place.prefix && known.seen > place.seen;
+        if self.places.iter().any(newer) {
             return;
         }
         self.places.retain(|known| known.prefix != place.prefix);
