@@ -37,14 +37,14 @@ pub(crate) fn serve() -> Result<(), Failure> {
         (
             "alice in Singapore a moment later: 401, step up",
             &HOTEL,
-            &CHROME,
+            &FIREFOX,
             "/api/orders",
             Some(&abroad),
         ),
         (
             "the same with a second factor: allowed",
             &HOTEL,
-            &CHROME,
+            &FIREFOX,
             "/api/orders",
             Some(&solved),
         ),

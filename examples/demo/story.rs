@@ -111,11 +111,11 @@ pub(crate) fn story(stage: &Stage) -> Vec<Step> {
         step("svc-billing", CLOUD, EXPORT, "GET", "/api/invoices", Some(&machine)),
         step("nobody", OFFICE, CURL, "GET", "/", None)
             .tale("The front page is for everybody."),
-        step("alice", HOTEL, CHROME, "GET", "/api/orders", Some(&abroad))
-            .tale("Minutes later alice's password is used in Singapore: a journey nobody makes.")
+        step("alice", HOTEL, FIREFOX, "GET", "/api/orders", Some(&abroad))
+            .tale("Minutes later she signs in from Singapore: a journey nobody makes, so somebody else may have her password.")
             .expect(Outcome::Challenged, &["impossible-travel", "new-country"]),
-        step("alice", HOTEL, CHROME, "GET", "/api/orders", Some(&stepped_up))
-            .tale("It was her, on a company VPN: she answers with a second factor (newer auth_time, acr=mfa).")
+        step("alice", HOTEL, FIREFOX, "GET", "/api/orders", Some(&stepped_up))
+            .tale("It was her, behind a VPN: she answers with a second factor (newer auth_time, acr=mfa).")
             .expect(Outcome::Allowed, &["stepped-up"]),
         step("alice", THIEF, BORROWED, "POST", "/api/orders", Some(&at_home))
             .tale("Her token from the morning is stolen and replayed from elsewhere, with another client.")
