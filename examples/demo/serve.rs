@@ -2,6 +2,8 @@
 //! May use the stage and the cast.
 //! Must not play the story.
 
+use std::time::Duration;
+
 use stepgate_testkit::tokens::{Token, now};
 
 use crate::cast::{self, Agent, CHROME, CURL, FIREFOX, HOME, HOTEL, OFFICE, Place};
@@ -67,7 +69,9 @@ pub(crate) fn serve() -> Result<(), Failure> {
     );
     println!("\nCtrl-C ends it.");
     while !interrupted() {
-        std::thread::park();
+        std::thread::park_timeout(Duration::from_secs(60));
+        // The upstream keeps all it got, for tests to look at; nobody looks here.
+        stage.upstream.forget();
     }
     println!("\nEnded.");
     Ok(())

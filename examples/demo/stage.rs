@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use serde_norway::Value as Yaml;
 use stepgate_testkit::envoy::{Envoy, Setup};
 use stepgate_testkit::http::Upstream;
 use stepgate_testkit::tokens::{Key, jwks};
@@ -75,45 +74,43 @@ fn policy(key: &Key) -> Result<Value, Failure> {
 /// `envoy/envoy.yaml` with the ports, the module and the policy of this run, behind one proxy: the demo plays a CDN that
 /// appends to X-Forwarded-For and writes the geo headers itself.
 fn bootstrap(port: u16, api: SocketAddr, policy: &Value) -> Result<String, Failure> {
-    let mut yaml: Yaml = serde_norway::from_str(&read("envoy/envoy.yaml")?)?;
-    let listener = at(&mut yaml, &["static_resources", "listeners", "0"])?;
-    *at(listener, &["address", "socket_address", "port_value"])? = port.into();
-    let manager = at(
-        listener,
-        &["filter_chains", "0", "filters", "0", "typed_config"],
+    // JSON is YAML, so Envoy reads it all the same.
+    let mut bootstrap: Value = serde_norway::from_str(&read("envoy/envoy.yaml")?)?;
+    let listener = at(&mut bootstrap, "/static_resources/listeners/0")?;
+    *at(listener, "/address/socket_address/port_value")? = port.into();
+    let manager = at(listener, "/filter_chains/0/filters/0/typed_config")?;
+    *at(manager, "/xff_num_trusted_hops")? = 1.into();
+    list(manager, "/http_filters")?.retain(|filter| filter["name"] != "strip-geo-headers");
+    let config = named(manager, "/http_filters", "stepgate")?;
+    let config = at(config, "/typed_config/config")?;
+    let module = file("target/stepgate.wasm").display().to_string();
+    *at(config, "/vm_config/code/local/filename")? = module.into();
+    *at(config, "/configuration/value")? = policy.to_string().into();
+    list(&mut bootstrap, "/static_resources/clusters")?.retain(|cluster| cluster["name"] == "api");
+    let cluster = named(&mut bootstrap, "/static_resources/clusters", "api")?;
+    let endpoint = at(
+        cluster,
+        "/load_assignment/endpoints/0/lb_endpoints/0/endpoint",
     )?;
-    *at(manager, &["xff_num_trusted_hops"])? = 1.into();
-    let filters = at(manager, &["http_filters"])?
-        .as_sequence_mut()
-        .ok_or("http_filters is not a list")?;
-    filters.retain(|filter| filter["name"] != "strip-geo-headers");
-    let stepgate = filters
-        .iter_mut()
-        .find(|filter| filter["name"] == "stepgate")
-        .ok_or("envoy/envoy.yaml has no filter `stepgate`")?;
-    let config = at(stepgate, &["typed_config", "config"])?;
-    let module = file("target/stepgate.wasm");
-    *at(config, &["vm_config", "code", "local", "filename"])? = module.display().to_string().into();
-    *at(config, &["configuration", "value"])? = policy.to_string().into();
-    let clusters = at(&mut yaml, &["static_resources", "clusters"])?
-        .as_sequence_mut()
-        .ok_or("clusters is not a list")?;
-    clusters.retain(|cluster| cluster["name"] == "api");
-    let api_cluster = clusters.first_mut().ok_or("no cluster `api`")?;
-    let endpoint = &["load_assignment", "endpoints", "0", "lb_endpoints", "0"];
-    let endpoint = at(at(api_cluster, endpoint)?, &["endpoint", "address"])?;
-    *at(endpoint, &["socket_address", "port_value"])? = api.port().into();
-    Ok(serde_norway::to_string(&yaml)?)
+    *at(endpoint, "/address/socket_address/port_value")? = api.port().into();
+    Ok(bootstrap.to_string())
 }
 
-/// The value at a path of keys and indices, all of which must be there.
-fn at<'a>(mut value: &'a mut Yaml, path: &[&str]) -> Result<&'a mut Yaml, Failure> {
-    for step in path {
-        let next = match step.parse::<usize>() {
-            Ok(index) => value.get_mut(index),
-            Err(_) => value.get_mut(*step),
-        };
-        value = next.ok_or_else(|| format!("envoy/envoy.yaml: no `{step}` of {path:?}"))?;
-    }
-    Ok(value)
+fn at<'a>(value: &'a mut Value, path: &str) -> Result<&'a mut Value, Failure> {
+    value
+        .pointer_mut(path)
+        .ok_or_else(|| format!("envoy/envoy.yaml has no `{path}`").into())
+}
+
+fn list<'a>(value: &'a mut Value, path: &str) -> Result<&'a mut Vec<Value>, Failure> {
+    at(value, path)?
+        .as_array_mut()
+        .ok_or_else(|| format!("envoy/envoy.yaml: `{path}` is not a list").into())
+}
+
+fn named<'a>(value: &'a mut Value, path: &str, name: &str) -> Result<&'a mut Value, Failure> {
+    list(value, path)?
+        .iter_mut()
+        .find(|item| item["name"] == name)
+        .ok_or_else(|| format!("envoy/envoy.yaml: no `{name}` in `{path}`").into())
 }
