@@ -62,7 +62,7 @@ wasm: wasm-targets ## Build the module: target/stepgate.wasm
 
 .PHONY: bench
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
-	cargo bench --bench http
+	cargo bench --profile dev --bench http
 
 .PHONY: docs
 docs: ## Build the documentation of the crates
@@ -94,5 +94,5 @@ $(VENV_STAMP):
 
 # The runner must be of the very version the crates were built with; it is not published in compiled form.
 $(RUNNER):
-	cargo install --quiet --locked --debug --root $(TOOLS)/wasm-bindgen-$(BINDGEN_VERSION) \
+	cargo install --quiet --debug --root $(TOOLS)/wasm-bindgen-$(BINDGEN_VERSION) \
 	  --bin wasm-bindgen-test-runner wasm-bindgen-cli@$(BINDGEN_VERSION)
