@@ -59,6 +59,16 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Passes without a word.
+    #[must_use]
+    pub const fn allow(tier: &Tier) -> Self {
+        Self {
+            would: Action::Allow,
+            refusal: None,
+            mode: tier.mode,
+        }
+    }
+
     /// What is done.
     #[must_use]
     pub fn action(&self) -> Action {

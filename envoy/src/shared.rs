@@ -5,7 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use stepgate::baseline::population::Population;
+use stepgate::assess::Assessment;
+use stepgate::baseline::population::{Lesson, Population};
+use stepgate::observe::observe;
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey};
@@ -29,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) population: RefCell<Population>,
-    pub(crate) unflushed: RefCell<Vec<Features>>,
+    pub(crate) unflushed: RefCell<Vec<Lesson>>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
     generation: Cell<u64>,
@@ -116,12 +118,27 @@ impl Shared {
         wanted & bit != 0
     }
 
-    /// Counts an event of the population, now in this VM's copy and at the next tick in everybody's.
-    pub(crate) fn learn_population(&self, features: &Features) {
-        stepgate::assess::observe_population(features, &mut self.population.borrow_mut());
+    /// Learns from the outcome of a request: the record now, everybody now in this VM's copy and at the next tick in all.
+    pub(crate) fn learn(&self, features: &Features, assessment: &Assessment, succeeded: bool) {
+        let Some(locator) = features.identity else {
+            return;
+        };
+        let mut lessons = Vec::new();
+        {
+            let population = self.population.borrow();
+            self.store.update(locator, &self.metrics, |record| {
+                let seen = observe(features, assessment, succeeded, record, &population);
+                lessons = seen.lessons.into_iter().collect();
+                seen.record
+            });
+        }
+        let mut population = self.population.borrow_mut();
         let mut unflushed = self.unflushed.borrow_mut();
-        if unflushed.len() < UNFLUSHED {
-            unflushed.push(*features);
+        for lesson in lessons {
+            population.learn(&lesson);
+            if unflushed.len() < UNFLUSHED {
+                unflushed.push(lesson);
+            }
         }
     }
 

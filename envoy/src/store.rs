@@ -125,7 +125,7 @@ impl Store {
         &self,
         locator: Locator,
         metrics: &Metrics,
-        change: impl Fn(Option<&IdentityRecord>) -> Option<IdentityRecord>,
+        mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
     ) {
         let mut bytes = Vec::with_capacity(512);
         for _ in 0..TRIES {
