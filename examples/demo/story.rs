@@ -118,11 +118,11 @@ pub(crate) fn story(stage: &Stage) -> Vec<Step> {
             .tale("It was her, behind a VPN: she answers with a second factor (newer auth_time, acr=mfa).")
             .expect(Outcome::Allowed, &["stepped-up"]),
         step("alice", THIEF, BORROWED, "POST", "/api/orders", Some(&at_home))
-            .tale("Her token from the morning is stolen and replayed from elsewhere, with another client.")
-            .expect(Outcome::Refused, &["impossible-travel", "new-country"]),
+            .tale("Her token from the morning is stolen and replayed from elsewhere, with another client: the thief has no second factor.")
+            .expect(Outcome::Challenged, &["impossible-travel", "session-client"]),
         step("svc-billing", THIEF, CURL, "POST", "/api/invoices", Some(&machine))
             .tale("So is the machine's. It cannot answer a challenge: what is not safe is refused.")
-            .expect(Outcome::Refused, &["new-country"]),
+            .expect(Outcome::Refused, &["session-client"]),
         step("\"alice\"", OFFICE, CHROME, "GET", "/api/orders", Some(&forged))
             .tale("bob writes alice's name into his own token; somebody tries one that has expired; somebody has none.")
             .expect(Outcome::InvalidToken, &[]),
