@@ -3,7 +3,7 @@
 //! Must not: read a clock, a page or a header; change what it was given.
 
 use crate::baseline::identity::IdentityRecord;
-use crate::baseline::population::{PatternLesson, Population};
+use crate::baseline::population::PatternLesson;
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::{self, Evidence, EvidenceList, Known, Reason};
 use crate::policy::{Mode, Policy, Tier};
@@ -45,6 +45,33 @@ pub enum Lesson {
     Challenge(Novel),
 }
 
+impl Lesson {
+    /// The same request, believed to be the owner's whatever was decided: how published protocols learn.
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        match self {
+            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
+                Self::Event(Novel {
+                    surprising: false,
+                    ..novel
+                })
+            }
+            Self::Move | Self::Nothing => Self::Move,
+        }
+    }
+
+    /// The same request, known not to be the owner's: it was tried, no more.
+    #[must_use]
+    pub fn distrusted(self) -> Self {
+        match self {
+            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
+                Self::Attempt(novel)
+            }
+            Self::Move | Self::Nothing => Self::Nothing,
+        }
+    }
+}
+
 /// What was new about an authentication event.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Novel {
@@ -63,8 +90,7 @@ pub fn assess(
     tier: &Tier,
     signals: &Signals<'_>,
     features: &Features,
-    record: Option<&IdentityRecord>,
-    population: &Population,
+    known: &Known<'_>,
 ) -> Assessment {
     match &signals.standing {
         Standing::Rejected(code) => {
@@ -81,16 +107,13 @@ pub fn assess(
         }
         Standing::Unverified(_) | Standing::Verified(_) => {}
     }
-    let decayed = record.map(|record| {
+    let decayed = known.identity.map(|record| {
         let mut record = record.clone();
         record.decay_to(features.now);
         record
     });
     let record = decayed.as_ref();
-    let known = Known {
-        identity: record,
-        population,
-    };
+    let known = known.with_identity(record);
     let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));
     let found = match session.filter(|_| !is_event) {

@@ -12,6 +12,7 @@ use crate::baseline::population::{
 };
 use crate::baseline::session::Session;
 use crate::baseline::values::Sighting;
+use crate::evidence::Known;
 use crate::evidence::session::{client, location};
 use crate::signals::features::Features;
 
@@ -31,16 +32,27 @@ impl Observation {
     }
 }
 
-/// Learns from the outcome of a request that was assessed. `succeeded`: the upstream accepted it (always true for a
-/// challenge, which has no outcome). May be called again with a newer record: nothing is learned twice.
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The upstream accepted the credential. A request that was refused here has no other outcome and counts as accepted.
+    pub succeeded: bool,
+}
+
+/// Learns from the outcome of a request that was assessed. May be called again with a newer record: nothing is learned
+/// twice.
 #[must_use]
 pub fn observe(
     features: &Features,
     assessment: &Assessment,
-    succeeded: bool,
-    record: Option<&IdentityRecord>,
-    population: &Population,
+    outcome: Outcome,
+    known: &Known<'_>,
 ) -> Observation {
+    let Outcome { succeeded } = outcome;
+    let Known {
+        identity: record,
+        population,
+    } = *known;
     let mut seen = Observation::default();
     match &assessment.lesson {
         Lesson::Nothing => {}

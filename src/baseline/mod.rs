@@ -9,5 +9,6 @@ pub mod identity;
 pub mod page;
 pub mod population;
 pub mod session;
+pub mod snapshot;
 pub mod tally;
 pub mod values;

@@ -34,13 +34,31 @@ pub struct Evidence {
 /// All evidence of one decision.
 pub type EvidenceList = ArrayVec<Evidence, MAX_EVIDENCE>;
 
-/// What evidence is gathered from.
+/// What is known when a request is assessed: the records that were read, and everybody.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// The identity's record decayed to now; absent for a new identity.
+    /// The identity's record; absent for a new identity.
     pub identity: Option<&'a IdentityRecord>,
     /// Everybody.
     pub population: &'a Population,
+}
+
+impl<'a> Known<'a> {
+    /// Nothing but everybody.
+    #[must_use]
+    pub const fn of(population: &'a Population) -> Self {
+        Self {
+            identity: None,
+            population,
+        }
+    }
+
+    /// The same with the record of the identity that asks.
+    #[must_use]
+    pub const fn with_identity(mut self, record: Option<&'a IdentityRecord>) -> Self {
+        self.identity = record;
+        self
+    }
 }
 
 /// What was gathered, with what learning needs to know of it.
