@@ -81,7 +81,10 @@ impl Wanted {
         ] {
             want(name.clone(), signal);
         }
-        want(names.device_cookie.as_ref().and_then(|_| cookie()), Signal::DeviceCookie);
+        want(
+            names.device_cookie.as_ref().and_then(|_| cookie()),
+            Signal::DeviceCookie,
+        );
         for (index, place) in policy.credentials.places.iter().enumerate() {
             let header = match place {
                 TokenPlace::Header { name, .. } => Some(name.clone()),
@@ -94,7 +97,9 @@ impl Wanted {
     }
 
     fn signals(&self, name: &[u8]) -> impl Iterator<Item = Signal> {
-        let start = self.0.partition_point(|(wanted, _)| wanted.as_slice() < name);
+        let start = self
+            .0
+            .partition_point(|(wanted, _)| wanted.as_slice() < name);
         self.0
             .get(start..)
             .unwrap_or_default()

@@ -187,7 +187,11 @@ fn presented(
 
 fn read(shared: &Shared, payload: String, digest: u128) -> Result<KnownToken, Rejection> {
     let group_claim = shared.policy.credentials.group_claim.as_deref();
-    Ok(known_token(shared, &Claims::read(payload, group_claim)?, digest))
+    Ok(known_token(
+        shared,
+        &Claims::read(payload, group_claim)?,
+        digest,
+    ))
 }
 
 fn known_token(shared: &Shared, claims: &Claims, digest: u128) -> KnownToken {
@@ -204,7 +208,9 @@ fn from_api_key(key: &[u8], policy: &Policy) -> Presented {
     };
     // The policy has the digests in the order of the keys: half of one names the identity.
     let written = policy.config.credentials.api_keys.keys.get(index);
-    let digest = written.and_then(|key| key.sha256.get(..32)).unwrap_or_default();
+    let digest = written
+        .and_then(|key| key.sha256.get(..32))
+        .unwrap_or_default();
     let group = credentials.api_key_groups.get(index);
     Presented::Other(Subject {
         id: Cow::Owned(format!("api-key:{}", digest.to_ascii_lowercase())),

@@ -5,9 +5,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
-use stepgate::assess::observe_population;
-use stepgate::baseline::population::Population;
-use stepgate::signals::features::Features;
+use stepgate::baseline::population::{Lesson, Population};
 
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
@@ -26,7 +24,7 @@ const TRIES: usize = 3;
 pub(crate) struct Crowd {
     memory: Rc<Memory>,
     copy: RefCell<Population>,
-    pending: RefCell<Vec<Features>>,
+    pending: RefCell<Vec<Lesson>>,
     /// CAS number of the mark this copy is from.
     mark: Cell<u32>,
     due: Cell<i64>,
@@ -49,11 +47,11 @@ impl Crowd {
     }
 
     /// Learns a lesson: now in this VM's copy, with the next flush in everybody's.
-    pub(crate) fn learn(&self, lesson: &Features) {
-        observe_population(lesson, &mut self.copy.borrow_mut());
+    pub(crate) fn learn(&self, lesson: Lesson) {
+        self.copy.borrow_mut().learn(&lesson);
         let mut pending = self.pending.borrow_mut();
         if pending.len() < MOST {
-            pending.push(*lesson);
+            pending.push(lesson);
         }
     }
 
@@ -90,7 +88,7 @@ impl Crowd {
                 .and_then(|value| Population::decode(&value))
                 .unwrap_or_default();
             for lesson in self.pending.borrow().iter() {
-                observe_population(lesson, &mut shared);
+                shared.learn(lesson);
             }
             let mut bytes = Vec::new();
             shared.encode(&mut bytes);

@@ -238,7 +238,11 @@ impl Sources {
                     let _unfit = source.put_in_force(keys, &record.body, replace);
                 }
             }
-            let since = if record.fetched == 0 { source.since } else { record.fetched };
+            let since = if record.fetched == 0 {
+                source.since
+            } else {
+                record.fetched
+            };
             oldest = oldest.max(now.saturating_sub(since));
         }
         metrics.keys_are_old(oldest / 1000);

@@ -66,7 +66,10 @@ fn structure(bytes: &[u8], depth: u8) -> Map<String, Value> {
             _ => None,
         })
         .filter_map(|(key, value)| {
-            Some((String::from_utf8(key.to_vec()).ok()?, self::value(value, depth)?))
+            Some((
+                String::from_utf8(key.to_vec()).ok()?,
+                self::value(value, depth)?,
+            ))
         })
         .collect()
 }

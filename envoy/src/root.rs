@@ -77,7 +77,11 @@ impl Root {
         let policy = &shared.policy;
         let ticks = host::set_tick_period(TICK).is_ok();
         self.can_call_out = ticks && !shared.sources.is_empty() && host::can_call_out(self.id);
-        let verifier = if host_verifies() { "the host" } else { "this module" };
+        let verifier = if host_verifies() {
+            "the host"
+        } else {
+            "this module"
+        };
         log::info!(
             "stepgate {}: {} mode, {} tiers, {} issuers, policy {:016x}; {verifier} verifies signatures",
             env!("CARGO_PKG_VERSION"),

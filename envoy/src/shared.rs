@@ -5,6 +5,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use arrayvec::ArrayVec;
+use stepgate::assess::Assessment;
+use stepgate::evidence::Known;
+use stepgate::observe::{Outcome, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey};
@@ -111,6 +115,26 @@ impl Shared {
         self.known
             .borrow_mut()
             .insert(digest, self.generation.get(), valid_until, now, token);
+    }
+
+    /// Learns from the outcome of a request: the record now, everybody now in this VM's copy and at the next tick in all.
+    pub(crate) fn learn(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
+        let Some(locator) = features.identity else {
+            return;
+        };
+        let mut lessons = ArrayVec::new();
+        {
+            let population = self.crowd.population();
+            self.store.update(locator, &self.metrics, |record| {
+                let known = Known::of(&population).with_identity(record);
+                let seen = observe(features, assessment, outcome, &known);
+                lessons = seen.lessons;
+                seen.record
+            });
+        }
+        for lesson in lessons {
+            self.crowd.learn(lesson);
+        }
     }
 
     /// Id of a new decision: a token that begins with a letter (RFC 9651 §3.3.4).

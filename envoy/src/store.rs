@@ -37,8 +37,16 @@ pub(crate) enum Found {
 impl Store {
     /// Opens the table, creating all pages at first start, when the host can take its time to grow. Page count and hash key hold
     /// for the life of the process: what is hashed and placed with others would not be found again.
-    pub(crate) fn open(memory: Rc<Memory>, bytes: usize, key: HashKey) -> Result<Self, PolicyError> {
-        let bytes = if memory.is_shared() { bytes } else { bytes.min(OWN_BYTES) };
+    pub(crate) fn open(
+        memory: Rc<Memory>,
+        bytes: usize,
+        key: HashKey,
+    ) -> Result<Self, PolicyError> {
+        let bytes = if memory.is_shared() {
+            bytes
+        } else {
+            bytes.min(OWN_BYTES)
+        };
         let pages = (bytes / PAGE_BYTES).max(1) as u64;
         let store = Self { memory, pages, key };
         let layout = Layout {
@@ -60,7 +68,10 @@ impl Store {
     fn create(&self) {
         let empty = Page::empty(PageKind::Identity, &self.key);
         for index in 0..self.pages {
-            match self.memory.set(format_args!("i{index:x}"), empty.as_bytes(), IF_ABSENT) {
+            match self
+                .memory
+                .set(format_args!("i{index:x}"), empty.as_bytes(), IF_ABSENT)
+            {
                 Ok(()) | Err(Status::CAS_MISMATCH) => {}
                 // The host is full: what is missing reads as empty.
                 Err(_) => return,
@@ -107,7 +118,7 @@ impl Store {
         &self,
         locator: Locator,
         metrics: &Metrics,
-        change: impl Fn(Option<&IdentityRecord>) -> Option<IdentityRecord>,
+        mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
     ) {
         let index = locator.page % self.pages;
         let mut bytes = Vec::with_capacity(512);
@@ -135,7 +146,10 @@ impl Store {
                 Some(evicted) => metrics.add(Count::Evicted, i64::from(evicted)),
                 None => break,
             }
-            match self.memory.set(format_args!("i{index:x}"), page.as_bytes(), cas) {
+            match self
+                .memory
+                .set(format_args!("i{index:x}"), page.as_bytes(), cas)
+            {
                 Ok(()) => {
                     metrics.count(Count::Learned);
                     return;
@@ -187,7 +201,8 @@ impl Layout {
         if key != self.key.to_le_bytes() {
             return Err(refused(
                 "hash_key",
-                "differs from the one this process started with; restart it to change the key".into(),
+                "differs from the one this process started with; restart it to change the key"
+                    .into(),
             ));
         }
         Ok(())

@@ -32,6 +32,19 @@ pub enum PageKind {
     Source = 3,
 }
 
+impl PageKind {
+    /// The kind with this number in pages and snapshots.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Identity),
+            2 => Some(Self::Routes),
+            3 => Some(Self::Source),
+            _ => None,
+        }
+    }
+}
+
 /// What reading a page found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageHealth {

@@ -6,6 +6,7 @@ pub mod address;
 pub mod countries;
 pub mod ecs;
 pub mod features;
+pub mod from_event;
 pub mod keyed;
 pub mod request;
 pub mod user_agent;

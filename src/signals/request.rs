@@ -64,6 +64,32 @@ impl Kind {
         !matches!(self, Self::Human)
     }
 
+    /// The kind a name tells: a machine is a SPIFFE id, a Kubernetes service account, a subject that is its own client
+    /// (RFC 9068 §2.2; Auth0 appends `@clients`), or one the policy names in `services`.
+    #[must_use]
+    pub fn of(sub: &str, client_id: &str, services: &[String]) -> Self {
+        let own_client = !client_id.is_empty()
+            && (sub == client_id || sub.strip_suffix("@clients") == Some(client_id));
+        let named = services
+            .iter()
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(start) => {
+                    sub.starts_with(start)
+                        || (!client_id.is_empty() && client_id.starts_with(start))
+                }
+                None => sub == pattern || client_id == pattern,
+            });
+        if sub.starts_with("spiffe://")
+            || sub.starts_with("system:serviceaccount:")
+            || own_client
+            || named
+        {
+            Self::Service
+        } else {
+            Self::Human
+        }
+    }
+
     /// The kind an event file or a policy names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -12,7 +12,7 @@ use crate::signals::request::{Field, Kind, SessionSignals, Subject};
 pub fn subject(claims: &Claims, services: &[String]) -> Option<Subject<'static>> {
     let sub = claims.sub.as_deref().filter(|sub| !sub.is_empty())?;
     let client_id = claims.client_id.clone().unwrap_or_default();
-    let kind = kind(sub, &client_id, services);
+    let kind = Kind::of(sub, &client_id, services);
     let group = claims
         .groups
         .first()
@@ -29,7 +29,7 @@ pub fn subject(claims: &Claims, services: &[String]) -> Option<Subject<'static>>
 /// The identity of a client certificate: its URI SAN.
 #[must_use]
 pub fn certificate_subject<'a>(uri_san: &'a str, services: &[String]) -> Subject<'a> {
-    let kind = match kind(uri_san, "", services) {
+    let kind = match Kind::of(uri_san, "", services) {
         Kind::Human if uri_san.starts_with("urn:") || uri_san.contains("://") => Kind::Service,
         kind => kind,
     };
@@ -38,30 +38,6 @@ pub fn certificate_subject<'a>(uri_san: &'a str, services: &[String]) -> Subject
         kind,
         group: Cow::Owned(format!("{}:", kind.as_str())),
         client_id: Cow::Borrowed(""),
-    }
-}
-
-/// A machine says so by its name: a SPIFFE id, a Kubernetes service account, a subject that is its own client
-/// (RFC 9068 §2.2; Auth0 appends `@clients`), or one the policy names.
-fn kind(sub: &str, client_id: &str, services: &[String]) -> Kind {
-    let own_client = !client_id.is_empty()
-        && (sub == client_id || sub.strip_suffix("@clients") == Some(client_id));
-    let named = services
-        .iter()
-        .any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => {
-                sub.starts_with(start) || (!client_id.is_empty() && client_id.starts_with(start))
-            }
-            None => sub == pattern || client_id == pattern,
-        });
-    if sub.starts_with("spiffe://")
-        || sub.starts_with("system:serviceaccount:")
-        || own_client
-        || named
-    {
-        Kind::Service
-    } else {
-        Kind::Human
     }
 }
 
@@ -101,7 +77,7 @@ mod tests {
             ("batches", "", Kind::Human),
             ("alice", "", Kind::Human),
         ] {
-            assert_eq!(kind(sub, client, &services), expected, "{sub} {client}");
+            assert_eq!(Kind::of(sub, client, &services), expected, "{sub} {client}");
         }
     }
 }

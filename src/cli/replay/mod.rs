@@ -1,0 +1,119 @@
+//! `stepgate replay`: an event file through the engine, scored before it is learned, and what came of it.
+//! May use: live, event files.
+//! Must not: let a label reach a decision.
+
+mod lines;
+mod measure;
+mod summary;
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use stepgate::signals::ecs::{Kind, Outcome};
+
+use super::key::KeyArgument;
+use super::live::{Learn, Live};
+use super::memory::Memory;
+use super::progress::{Clock, Progress};
+use super::{Failure, event_file, policy_file, print, written};
+use lines::{EventLine, Sessions};
+use measure::{Measure, Scored};
+use summary::{Counts, Summary};
+
+/// Score event files as the filter would have, and measure it where they are labelled
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Event files in order of time, JSON lines or CSV, gzipped or not; - for stdin
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Write one JSON line per event to stdout, in the order of the input; the summary goes to stderr
+    #[arg(long, conflicts_with = "per")]
+    events: bool,
+    /// Write one JSON line per session to stdout; the summary goes to stderr
+    #[arg(long, value_enum, value_name = "WHAT")]
+    per: Option<Per>,
+    /// What is learned
+    #[arg(long, value_enum, default_value_t)]
+    learn: Learn,
+    /// Policy that decides; without one the default policy
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgument,
+    /// Keep records in as many pages as this memory holds, as the filter does; without it all are kept
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    memory: Option<u32>,
+    /// Events of identities with fewer authentication events before them are not measured
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_history: u32,
+    /// Write the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Per {
+    /// One line per session
+    Session,
+}
+
+impl Replay {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let policy = policy_file::read(self.policy.as_deref())?;
+        let key = self.key.or_public_quietly(&policy);
+        let mut live = Live::new(policy, key, Memory::new(self.memory, &key), self.learn);
+        let mut output = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let mut sessions = Sessions::default();
+        let mut measure = Measure::new(self.min_history);
+        let mut counts = Counts::default();
+        let clock = Clock::start();
+        let progress = Progress::over(&self.files);
+        let tally = event_file::each(&self.files, &progress, |event| {
+            let assessment = live.take(event);
+            counts.add(assessment.decision.would);
+            measure.add(&Scored {
+                logit: assessment.score.logit,
+                challenged: assessment.decision.would != stepgate::decision::Action::Allow,
+                history: assessment.history,
+                human: event.kind.is_none_or(|kind| kind == Kind::Human),
+                login: event.action.as_deref() == Some("login"),
+                success: event.outcome != Some(Outcome::Failure),
+                attack: event.attack.as_deref(),
+            });
+            if self.events {
+                let line = EventLine::of(event, &assessment);
+                serde_json::to_writer(&mut output, &line).map_err(|error| written(error.into()))?;
+                output.write_all(b"\n").map_err(written)?;
+            }
+            if self.per == Some(Per::Session) {
+                sessions.add(event, &assessment);
+            }
+            Ok(())
+        })?;
+        let seconds = clock.seconds();
+        sessions.write(&mut output)?;
+        output.flush().map_err(written)?;
+        drop(output);
+        let summary = Summary {
+            events: tally.events,
+            bad_lines: tally.bad,
+            seconds,
+            identities: live.memory.len(),
+            learned: live.learned,
+            decisions: counts,
+            measured: measure.finish(),
+        };
+        let text = if self.json {
+            summary.json()
+        } else {
+            summary.to_string()
+        };
+        if self.events || self.per.is_some() {
+            let _nobody_listens = io::stderr().write_all(text.as_bytes());
+            Ok(())
+        } else {
+            print(&text)
+        }
+    }
+}
