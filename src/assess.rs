@@ -1,15 +1,19 @@
-//! The whole line from signals to a decision, and from an outcome to what is learned: two pure functions.
+//! The whole line from signals to a decision: one pure function.
 //! May use: every room before.
-//! Must not: read a clock, a page or a header.
+//! Must not: read a clock, a page or a header; change what it was given.
 
-use crate::baseline::identity::{IdentityRecord, Place, Session};
-use crate::baseline::population::{Level, Population};
+use crate::baseline::identity::IdentityRecord;
+use crate::baseline::population::PatternLesson;
 use crate::decision::{self, Action, Decision, Refusal};
+use crate::evidence::session::{client, location};
 use crate::evidence::{self, Evidence, EvidenceList, Known, Reason};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::Features;
 use crate::signals::request::{Signals, Standing};
+
+/// Evidence above which an unproven event is surprising: what it shows for the first time starts on probation. In nats.
+const SURPRISE: f64 = 3.0;
 
 /// What one request was found to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,20 +26,62 @@ pub struct Assessment {
     pub reasons: EvidenceList,
     /// Authentication events that were known before this one.
     pub history: u32,
-    /// What may be learned if the request succeeds.
+    /// What may be learned once the outcome is known.
     pub lesson: Lesson,
 }
 
 /// What the baseline may learn from a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub enum Lesson {
-    /// Nothing: not verified, not allowed, or nothing new.
+    /// Nothing: not verified, denied, or nothing new.
     #[default]
     Nothing,
+    /// That the credential was tried here: an authentication event that was not allowed.
+    Attempt(Novel),
     /// A new authentication event, once the upstream has accepted it.
-    Event,
+    Event(Novel),
+    /// A session was used from elsewhere or with another client.
+    Move,
     /// A challenge was issued to this session.
-    Challenge,
+    Challenge(Novel),
+}
+
+impl Lesson {
+    /// The same request, believed to be the owner's whatever was decided: how published protocols learn.
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        match self {
+            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
+                Self::Event(Novel {
+                    surprising: false,
+                    ..novel
+                })
+            }
+            Self::Move | Self::Nothing => Self::Move,
+        }
+    }
+
+    /// The same request, known not to be the owner's: it was tried, no more.
+    #[must_use]
+    pub fn distrusted(self) -> Self {
+        match self {
+            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
+                Self::Attempt(novel)
+            }
+            Self::Move | Self::Nothing => Self::Nothing,
+        }
+    }
+}
+
+/// What was new about an authentication event.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Novel {
+    /// Its new values start on probation.
+    pub surprising: bool,
+    /// The identity was never seen with this provider.
+    pub network: bool,
+    /// What the population may learn about patterns of novelty.
+    pub pattern: Option<Box<PatternLesson>>,
 }
 
 /// Decides on one request.
@@ -45,69 +91,44 @@ pub fn assess(
     tier: &Tier,
     signals: &Signals<'_>,
     features: &Features,
-    record: Option<&IdentityRecord>,
-    population: &Population,
+    known: &Known<'_>,
 ) -> Assessment {
-    let mut reasons = EvidenceList::new();
-    let early = |decision, reasons: EvidenceList| Assessment {
-        decision,
-        score: Score {
-            logit: policy.prior,
-            probability: 0.0,
-        },
-        reasons,
-        history: 0,
-        lesson: Lesson::Nothing,
-    };
     match &signals.standing {
         Standing::Rejected(code) => {
-            note(
-                &mut reasons,
-                Reason::from_code(code).unwrap_or(Reason::InvalidToken),
-            );
-            return early(decision::refuse(Refusal::InvalidToken, tier), reasons);
+            let reason = Reason::from_code(code).unwrap_or(Reason::InvalidToken);
+            let decision = decision::refuse(Refusal::InvalidToken, tier);
+            return without_identity(policy, decision, reason);
         }
         Standing::Anonymous if tier.require_identity => {
-            note(&mut reasons, Reason::IdentityRequired);
-            return early(decision::refuse(Refusal::IdentityRequired, tier), reasons);
+            let decision = decision::refuse(Refusal::IdentityRequired, tier);
+            return without_identity(policy, decision, Reason::IdentityRequired);
         }
         Standing::Anonymous => {
-            note(&mut reasons, Reason::Anonymous);
-            return early(
-                Decision {
-                    would: Action::Allow,
-                    refusal: None,
-                    mode: tier.mode,
-                },
-                reasons,
-            );
+            return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
         }
         Standing::Unverified(_) | Standing::Verified(_) => {}
     }
-    let decayed = record.map(|record| {
+    let decayed = known.identity.map(|record| {
         let mut record = record.clone();
         record.decay_to(features.now);
         record
     });
-    let known = Known {
-        identity: decayed.as_ref(),
-        population,
-    };
-    reasons = evidence::gather(features, &known, &policy.weights);
+    let record = decayed.as_ref();
+    let known = known.with_identity(record);
+    let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));
+    let found = match session.filter(|_| !is_event) {
+        Some(session) => evidence::of_request(session, features, &known, &policy.weights),
+        None => evidence::of_login(features, &known, &policy.weights),
+    };
+    let mut reasons = found.evidence;
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
     };
-    if stepped_up(tier, &policy.challenge.amr, signals, features) {
-        let challenged = record
-            .into_iter()
-            .flat_map(|record| &record.sessions)
-            .map(|session| session.challenged)
-            .max()
-            .unwrap_or(0);
-        let after_challenge = challenged != 0 && features.auth_time > challenged;
-        decision::discount(&mut reasons, after_challenge);
+    let proven = stepped_up(tier, &policy.challenge.amr, signals, features);
+    if proven {
+        decision::discount(&mut reasons, is_after_challenge(features, record));
     }
     if session.is_some_and(|session| features.auth_time > session.challenged) {
         standing.unsolved = 0;
@@ -115,22 +136,30 @@ pub fn assess(
     let score = score(&reasons, policy.prior);
     let safe = matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"");
     let decision = decision::decide(features, safe, &reasons, score, standing, tier);
-    if standing.unsolved >= decision::MAX_UNSOLVED {
-        note(&mut reasons, Reason::Unsolved);
-    }
-    if !features.verified {
-        note(&mut reasons, Reason::Unverified);
-    }
-    if standing.young {
-        note(&mut reasons, Reason::YoungBaseline);
+    let moves = session.is_some_and(|session| {
+        let (place, with) = (location(features), client(features));
+        session.clone().advance(place, with, features.now)
+    });
+    let lesson = lesson(features, tier, &decision, is_event, moves, || Novel {
+        surprising: !proven
+            && record.is_some_and(|record| record.history > 0)
+            && score.logit - policy.prior > SURPRISE,
+        network: found.new_network,
+        pattern: found.pattern.map(Box::new),
+    });
+    for (holds, reason) in [
+        (
+            standing.unsolved >= decision::MAX_UNSOLVED,
+            Reason::Unsolved,
+        ),
+        (!features.verified, Reason::Unverified),
+        (standing.young, Reason::YoungBaseline),
+    ] {
+        if holds {
+            note(&mut reasons, reason);
+        }
     }
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    let lesson = match decision.would {
-        _ if !features.verified || tier.mode == Mode::Off => Lesson::Nothing,
-        Action::Allow if record.is_none_or(|record| teaches(features, record)) => Lesson::Event,
-        Action::StepUp => Lesson::Challenge,
-        Action::Allow | Action::Restrict | Action::Deny => Lesson::Nothing,
-    };
     Assessment {
         decision,
         score,
@@ -140,8 +169,43 @@ pub fn assess(
     }
 }
 
+/// A decision that needs no baseline.
+fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Assessment {
+    let mut reasons = EvidenceList::new();
+    note(&mut reasons, reason);
+    Assessment {
+        decision,
+        score: score(&[], policy.prior),
+        reasons,
+        history: 0,
+        lesson: Lesson::Nothing,
+    }
+}
+
 fn note(reasons: &mut EvidenceList, reason: Reason) {
-    let _full = reasons.try_push(Evidence { reason, nats: 0.0 });
+    let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats: 0.0 });
+}
+
+/// Whether the request starts an authentication event that was not learned before. Inside a session that is known only a
+/// newer `auth_time` starts another.
+pub(crate) fn is_event(features: &Features, record: Option<&IdentityRecord>) -> bool {
+    let Some(record) = record else {
+        return features.event != 0;
+    };
+    let in_session = record
+        .session(features.session)
+        .is_some_and(|session| features.auth_time <= session.auth_time && !features.login);
+    features.event != 0 && !in_session && !record.knows_event(features.event)
+}
+
+fn is_after_challenge(features: &Features, record: Option<&IdentityRecord>) -> bool {
+    let challenged = record
+        .into_iter()
+        .flat_map(|record| &record.sessions)
+        .map(|session| session.challenged)
+        .max()
+        .unwrap_or(0);
+    challenged != 0 && features.auth_time > challenged
 }
 
 /// Whether the authentication behind the request is strong and recent enough to have answered a challenge.
@@ -161,116 +225,28 @@ fn stepped_up(tier: &Tier, amr: &[String], signals: &Signals<'_>, features: &Fea
     (strong_acr || strong_amr) && recent
 }
 
-fn teaches(features: &Features, record: &IdentityRecord) -> bool {
-    features.event != 0 && !record.knows_event(features.event)
-}
-
-/// What the record becomes after the outcome of a request is known. `None`: nothing changes, nothing is written.
-#[must_use]
-pub fn observe(
+fn lesson(
     features: &Features,
-    lesson: Lesson,
-    succeeded: bool,
-    record: Option<&IdentityRecord>,
-) -> Option<IdentityRecord> {
-    match lesson {
-        Lesson::Event if succeeded => learn(features, record),
-        Lesson::Challenge => {
-            // A session is remembered from its first challenge on, but only for identities that have a record: a
-            // challenge alone must not create one.
-            let mut record = record?.clone();
-            let mut session = record
-                .session(features.session)
-                .copied()
-                .unwrap_or_else(|| session_of(features));
-            if features.auth_time > session.challenged {
-                session.unsolved = 0;
-            }
-            session.unsolved = session.unsolved.saturating_add(1);
-            session.challenged = features.now;
-            session.seen = features.now;
-            record.remember_session(session);
-            Some(record)
-        }
-        Lesson::Event | Lesson::Nothing => None,
+    tier: &Tier,
+    decision: &Decision,
+    is_event: bool,
+    moves: bool,
+    novel: impl FnOnce() -> Novel,
+) -> Lesson {
+    if !features.verified || tier.mode == Mode::Off {
+        return Lesson::Nothing;
     }
-}
-
-fn learn(features: &Features, record: Option<&IdentityRecord>) -> Option<IdentityRecord> {
-    let mut record = record
-        .cloned()
-        .unwrap_or_else(|| IdentityRecord::new(features.now));
-    if !teaches(features, &record) {
-        return None;
-    }
-    record.decay_to(features.now);
-    record.history = record.history.saturating_add(1);
-    record.events += 1.0;
-    record.last_event = record.last_event.max(features.now);
-    record.auth_time = record.auth_time.max(features.auth_time);
-    record.remember_event(features.event);
-    record.network.address.add(features.address, 1.0);
-    record.network.prefix.add(features.prefix, 1.0);
-    record.network.asn.add(features.asn, 1.0);
-    record.network.country.add(features.country, 1.0);
-    record.client.user_agent.add(features.user_agent, 1.0);
-    record.client.browser.add(features.browser, 1.0);
-    record.client.os.add(features.os, 1.0);
-    record.client.device.add(features.device, 1.0);
-    record.hours.add(features.now, 1.0);
-    if let Some(point) = features.point {
-        record.remember_place(Place {
-            seen: features.now,
-            latitude: (point.lat * 100.0) as i16,
-            longitude: (point.lon * 100.0) as i16,
-            radius: point.radius_km as u16,
-            prefix: features.prefix,
-        });
-    }
-    if features.session != 0 {
-        let mut session = session_of(features);
-        if let Some(known) = record.session(features.session) {
-            session.first = known.first;
-        }
-        record.remember_session(session);
-    }
-    Some(record)
-}
-
-fn session_of(features: &Features) -> Session {
-    Session {
-        id: features.session,
-        first: features.now,
-        seen: features.now,
-        auth_time: features.auth_time,
-        user_agent: features.user_agent,
-        tls: features.tls,
-        asn: features.asn,
-        prefix: features.prefix,
-        country: features.country,
-        challenged: 0,
-        unsolved: 0,
-    }
-}
-
-/// Counts a learned event in the population.
-pub fn observe_population(features: &Features, population: &mut Population) {
-    population.decay_to(features.now);
-    population.add_event();
-    for (level, value) in [
-        (Level::Address, features.address),
-        (Level::Prefix, features.prefix),
-        (Level::Asn, features.asn),
-        (Level::Country, features.country),
-        (Level::UserAgent, features.user_agent),
-        (Level::Browser, features.browser),
-        (Level::Os, features.os),
-        (Level::Device, features.device),
-        (
-            Level::Hour,
-            crate::baseline::hours::bin(features.now) as u32 + 1,
-        ),
-    ] {
-        population.add(level, value);
+    match decision.would {
+        Action::Allow if is_event => Lesson::Event(novel()),
+        Action::Allow if moves => Lesson::Move,
+        // Nobody is challenged in shadow mode: what would have been asked for is learned on probation.
+        Action::StepUp if tier.mode == Mode::Shadow && is_event => Lesson::Event(Novel {
+            surprising: true,
+            ..novel()
+        }),
+        Action::StepUp if tier.mode == Mode::Shadow && moves => Lesson::Move,
+        Action::StepUp if tier.mode == Mode::Enforce => Lesson::Challenge(novel()),
+        _ if is_event => Lesson::Attempt(novel()),
+        _ => Lesson::Nothing,
     }
 }

@@ -43,8 +43,10 @@ pub enum Refusal {
     InvalidToken,
     /// 401 without an error: a credential is needed (RFC 6750 §3.1).
     IdentityRequired,
-    /// 403.
+    /// 403: refused.
     Forbidden,
+    /// 403: a machine may do less than it asked for.
+    Restricted,
 }
 
 /// The outcome of one request.
@@ -59,6 +61,16 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Passes without a word.
+    #[must_use]
+    pub const fn allow(tier: &Tier) -> Self {
+        Self {
+            would: Action::Allow,
+            refusal: None,
+            mode: tier.mode,
+        }
+    }
+
     /// What is done.
     #[must_use]
     pub fn action(&self) -> Action {
@@ -126,7 +138,7 @@ pub fn decide(
             return outcome(Action::StepUp, Some(Refusal::Challenge));
         }
         let passes = safe_method && tier.class == Class::Ordinary;
-        return outcome(Action::Restrict, (!passes).then_some(Refusal::Forbidden));
+        return outcome(Action::Restrict, (!passes).then_some(Refusal::Restricted));
     }
     outcome(Action::Allow, None)
 }

@@ -133,10 +133,18 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
             "A credential is required",
         ),
         Refusal::Forbidden => (403, 7, None, "denied", "The request was denied"),
+        Refusal::Restricted => (
+            403,
+            7,
+            None,
+            "restricted",
+            "The request is not allowed for now",
+        ),
     };
     let decision = match refusal {
         Refusal::Challenge => Action::StepUp,
-        _ => Action::Deny,
+        Refusal::Restricted => Action::Restrict,
+        Refusal::InvalidToken | Refusal::IdentityRequired | Refusal::Forbidden => Action::Deny,
     };
     let mut body = serde_json::Map::new();
     body.insert("type".into(), format!("urn:stepgate:{kind}").into());

@@ -4,12 +4,110 @@
 
 use stepgate::headers;
 use stepgate::policy::{Policy, TokenPlace};
-use stepgate::signals::request::Field;
+use stepgate::signals::request::{Anonymiser, Field};
 
 use crate::pairs::Pairs;
 
 /// Headers longer than this are not signals.
 const LONGEST: usize = 16 * 1024;
+
+/// What a header is read for.
+#[derive(Clone, Copy, Debug)]
+enum Signal {
+    Method,
+    Target,
+    Authority,
+    UserAgent,
+    Language,
+    Brands,
+    Platform,
+    Mobile,
+    CrossOrigin,
+    Country,
+    City,
+    Asn,
+    Latitude,
+    Longitude,
+    Coordinates,
+    Tls,
+    ApiKey,
+    DeviceCookie,
+    Anonymiser(u8),
+    /// A token, by its place in the policy.
+    Token(usize),
+}
+
+/// The headers a policy reads, by name, in order: built once, searched for every header.
+#[derive(Debug)]
+pub(crate) struct Wanted(Vec<(Vec<u8>, Signal)>);
+
+impl Wanted {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        let names = &policy.names;
+        let cookie = || Some("cookie".to_owned());
+        let mut wanted: Vec<_> = [
+            (":method", Signal::Method),
+            (":path", Signal::Target),
+            (":authority", Signal::Authority),
+            ("user-agent", Signal::UserAgent),
+            ("accept-language", Signal::Language),
+            ("sec-ch-ua", Signal::Brands),
+            ("sec-ch-ua-platform", Signal::Platform),
+            ("sec-ch-ua-mobile", Signal::Mobile),
+            ("origin", Signal::CrossOrigin),
+            ("access-control-request-method", Signal::CrossOrigin),
+        ]
+        .into_iter()
+        .map(|(name, signal)| (name.as_bytes().to_vec(), signal))
+        .collect();
+        let mut want = |name: Option<String>, signal| {
+            wanted.extend(name.map(|name| (name.into_bytes(), signal)));
+        };
+        for (name, signal) in [
+            (&names.country, Signal::Country),
+            (&names.city, Signal::City),
+            (&names.asn, Signal::Asn),
+            (&names.latitude, Signal::Latitude),
+            (&names.longitude, Signal::Longitude),
+            (&names.coordinates, Signal::Coordinates),
+            (&names.tls, Signal::Tls),
+            (&policy.credentials.api_key_header, Signal::ApiKey),
+            (&names.tor, Signal::Anonymiser(Anonymiser::TOR)),
+            (&names.vpn, Signal::Anonymiser(Anonymiser::VPN)),
+            (&names.proxy, Signal::Anonymiser(Anonymiser::PROXY)),
+            (&names.hosting, Signal::Anonymiser(Anonymiser::HOSTING)),
+            (&names.relay, Signal::Anonymiser(Anonymiser::RELAY)),
+            (&names.anonymiser, Signal::Anonymiser(Anonymiser::UNKNOWN)),
+        ] {
+            want(name.clone(), signal);
+        }
+        want(
+            names.device_cookie.as_ref().and_then(|_| cookie()),
+            Signal::DeviceCookie,
+        );
+        for (index, place) in policy.credentials.places.iter().enumerate() {
+            let header = match place {
+                TokenPlace::Header { name, .. } => Some(name.clone()),
+                TokenPlace::Cookie(_) => cookie(),
+            };
+            want(header, Signal::Token(index));
+        }
+        wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self(wanted)
+    }
+
+    fn signals(&self, name: &[u8]) -> impl Iterator<Item = Signal> {
+        let start = self
+            .0
+            .partition_point(|(wanted, _)| wanted.as_slice() < name);
+        self.0
+            .get(start..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(move |(wanted, _)| wanted == name)
+            .map(|(_, signal)| *signal)
+    }
+}
 
 /// What one request's headers say, borrowed from the buffer of pairs.
 #[derive(Debug, Default)]
@@ -35,6 +133,7 @@ pub(crate) struct Collected<'a> {
     pub(crate) preflight: bool,
     /// Names of spoofed headers to remove.
     pub(crate) ours: Vec<&'a [u8]>,
+    cross_origin: u8,
 }
 
 /// Client hints (User-Agent Client Hints, WICG).
@@ -53,64 +152,40 @@ fn single<'a>(slot: &mut Field<&'a [u8]>, value: &'a [u8]) {
     };
 }
 
-fn is(name: &[u8], wanted: Option<&String>) -> bool {
-    wanted.is_some_and(|wanted| wanted.as_bytes() == name)
-}
-
 fn is_true(value: &[u8]) -> bool {
     value == b"1" || value.eq_ignore_ascii_case(b"true")
 }
 
 impl<'a> Collected<'a> {
     /// Scans all pairs once. Names arrive in lower case from the host.
-    pub(crate) fn scan(map: &'a [u8], policy: &Policy) -> Self {
+    pub(crate) fn scan(map: &'a [u8], policy: &Policy, wanted: &Wanted) -> Self {
         let mut found = Self::default();
-        let mut places: Vec<Field<&'a [u8]>> = vec![Field::Absent; policy.credentials.places.len()];
-        let mut cross_origin = 0;
+        let credentials = &policy.credentials;
+        let mut places = vec![Place::default(); credentials.places.len()];
         for (name, value) in Pairs::new(map) {
-            match name {
-                b":method" => found.method = value,
-                b":path" => found.split_path(value),
-                b":authority" => found.host = without_port(value),
-                b"user-agent" => single(&mut found.user_agent, value),
-                b"accept-language" => single(&mut found.language, value),
-                b"sec-ch-ua" => found.hints.brands = value,
-                b"sec-ch-ua-platform" => found.hints.platform = value,
-                b"sec-ch-ua-mobile" => found.hints.mobile = value,
-                b"origin" | b"access-control-request-method" => cross_origin += 1,
-                _ if headers::is_ours(name) => found.ours.push(name),
-                _ => {}
+            if headers::is_ours(name) {
+                found.ours.push(name);
+                continue;
             }
-            found.named(name, value, policy);
-            for (place, slot) in policy.credentials.places.iter().zip(&mut places) {
-                match place {
-                    TokenPlace::Header {
-                        name: wanted,
-                        scheme,
-                    } if wanted.as_bytes() == name => {
-                        // Another scheme in the same header is somebody else's credential, but a second header of
-                        // the name is an attempt to be read differently by two readers.
-                        match after_scheme(value, scheme) {
-                            Some(token) => single(slot, token),
-                            None if *slot != Field::Absent => *slot = Field::Malformed,
-                            None => {}
-                        }
+            for signal in wanted.signals(name) {
+                if let Signal::Token(index) = signal {
+                    if let (Some(place), Some(found)) =
+                        (credentials.places.get(index), places.get_mut(index))
+                    {
+                        found.look(place, value);
                     }
-                    TokenPlace::Cookie(wanted) if name == b"cookie" => {
-                        for token in cookies(value, wanted.as_bytes()) {
-                            single(slot, token);
-                        }
-                    }
-                    TokenPlace::Header { .. } | TokenPlace::Cookie(_) => {}
+                } else {
+                    found.take(signal, value, policy);
                 }
             }
         }
         found.token = places
             .into_iter()
-            .find(|place| *place != Field::Absent)
+            .map(Place::token)
+            .find(|token| *token != Field::Absent)
             .unwrap_or_default();
-        found.preflight = found.method == b"OPTIONS" && cross_origin == 2;
-        if let Some(parameter) = &policy.credentials.api_key_query {
+        found.preflight = found.method == b"OPTIONS" && found.cross_origin == 2;
+        if let Some(parameter) = &credentials.api_key_query {
             for value in query_values(found.query, parameter.as_bytes()) {
                 single(&mut found.api_key, value);
             }
@@ -118,45 +193,39 @@ impl<'a> Collected<'a> {
         found
     }
 
-    fn named(&mut self, name: &[u8], value: &'a [u8], policy: &Policy) {
-        use stepgate::signals::request::Anonymiser as Flag;
-        let names = &policy.names;
-        for (wanted, slot) in [
-            (&names.country, &mut self.country),
-            (&names.city, &mut self.city),
-            (&names.asn, &mut self.asn),
-            (&names.latitude, &mut self.latitude),
-            (&names.longitude, &mut self.longitude),
-            (&names.coordinates, &mut self.coordinates),
-            (&names.tls, &mut self.tls),
-            (&policy.credentials.api_key_header, &mut self.api_key),
-        ] {
-            if is(name, wanted.as_ref()) {
-                single(slot, value);
+    fn take(&mut self, signal: Signal, value: &'a [u8], policy: &Policy) {
+        let slot = match signal {
+            Signal::Method => return self.method = value,
+            Signal::Target => return self.split_target(value),
+            Signal::Authority => return self.host = without_port(value),
+            Signal::Brands => return self.hints.brands = value,
+            Signal::Platform => return self.hints.platform = value,
+            Signal::Mobile => return self.hints.mobile = value,
+            Signal::CrossOrigin => return self.cross_origin = self.cross_origin.saturating_add(1),
+            Signal::Anonymiser(flag) => return self.anonymiser |= flag * u8::from(is_true(value)),
+            Signal::DeviceCookie => {
+                let name = policy.names.device_cookie.as_deref().unwrap_or_default();
+                for cookie in cookies(value, name.as_bytes()) {
+                    single(&mut self.device, cookie);
+                }
+                return;
             }
-        }
-        for (wanted, flag) in [
-            (&names.tor, Flag::TOR),
-            (&names.vpn, Flag::VPN),
-            (&names.proxy, Flag::PROXY),
-            (&names.hosting, Flag::HOSTING),
-            (&names.relay, Flag::RELAY),
-            (&names.anonymiser, Flag::UNKNOWN),
-        ] {
-            if is(name, wanted.as_ref()) && is_true(value) {
-                self.anonymiser |= flag;
-            }
-        }
-        if let Some(wanted) = &names.device_cookie
-            && name == b"cookie"
-        {
-            for cookie in cookies(value, wanted.as_bytes()) {
-                single(&mut self.device, cookie);
-            }
-        }
+            Signal::UserAgent => &mut self.user_agent,
+            Signal::Language => &mut self.language,
+            Signal::Country => &mut self.country,
+            Signal::City => &mut self.city,
+            Signal::Asn => &mut self.asn,
+            Signal::Latitude => &mut self.latitude,
+            Signal::Longitude => &mut self.longitude,
+            Signal::Coordinates => &mut self.coordinates,
+            Signal::Tls => &mut self.tls,
+            Signal::ApiKey => &mut self.api_key,
+            Signal::Token(_) => return,
+        };
+        single(slot, value);
     }
 
-    fn split_path(&mut self, target: &'a [u8]) {
+    fn split_target(&mut self, target: &'a [u8]) {
         let end = target
             .iter()
             .position(|b| *b == b'?' || *b == b'#')
@@ -167,6 +236,38 @@ impl<'a> Collected<'a> {
     }
 }
 
+/// What was found in one place a token may be in.
+#[derive(Clone, Copy, Default)]
+struct Place<'a> {
+    token: Field<&'a [u8]>,
+    other_scheme: bool,
+}
+
+impl<'a> Place<'a> {
+    fn look(&mut self, place: &TokenPlace, value: &'a [u8]) {
+        match place {
+            TokenPlace::Header { scheme, .. } => match after_scheme(value, scheme) {
+                Some(token) => single(&mut self.token, token),
+                None => self.other_scheme = true,
+            },
+            TokenPlace::Cookie(name) => {
+                for token in cookies(value, name.as_bytes()) {
+                    single(&mut self.token, token);
+                }
+            }
+        }
+    }
+
+    /// Another scheme alone is somebody else's credential; beside a token of ours it is an attempt to be read differently by two
+    /// readers.
+    fn token(self) -> Field<&'a [u8]> {
+        match self.token {
+            Field::Present(_) if self.other_scheme => Field::Malformed,
+            token => token,
+        }
+    }
+}
+
 fn without_port(authority: &[u8]) -> &[u8] {
     match authority.iter().rposition(|b| *b == b':') {
         Some(at) if !authority.ends_with(b"]") => authority.get(..at).unwrap_or(authority),
@@ -174,14 +275,15 @@ fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// The token after its scheme, which is compared without case and followed by at least one space (RFC 9110 §11.4).
+/// The token after its scheme, which is compared without case (RFC 9110 §11.4). Any white space may follow: an upstream that is
+/// less strict than the RFC must not see a token that was not looked at here.
 fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
     if scheme.is_empty() {
         return Some(value.trim_ascii());
     }
     let (head, rest) = value.split_at_checked(scheme.len())?;
-    (head.eq_ignore_ascii_case(scheme.as_bytes()) && rest.first() == Some(&b' '))
-        .then(|| rest.trim_ascii())
+    let apart = rest.first().is_some_and(u8::is_ascii_whitespace);
+    (apart && head.eq_ignore_ascii_case(scheme.as_bytes())).then(|| rest.trim_ascii())
 }
 
 /// Values of a cookie by name in one Cookie header (RFC 6265 §5.4).
@@ -189,21 +291,21 @@ fn cookies<'a, 'w>(
     header: &'a [u8],
     wanted: &'w [u8],
 ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'w> {
-    header.split(|b| *b == b';').filter_map(move |pair| {
-        let pair = pair.trim_ascii();
-        let at = pair.iter().position(|b| *b == b'=')?;
-        let (name, value) = pair.split_at_checked(at)?;
-        (name == wanted).then(|| value.get(1..).unwrap_or(&[]))
-    })
+    header
+        .split(|b| *b == b';')
+        .filter_map(move |pair| value_of(pair.trim_ascii(), wanted))
 }
 
 fn query_values<'a, 'w>(
     query: &'a [u8],
     wanted: &'w [u8],
 ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'w> {
-    query.split(|b| *b == b'&').filter_map(move |pair| {
-        let at = pair.iter().position(|b| *b == b'=')?;
-        let (name, value) = pair.split_at_checked(at)?;
-        (name == wanted).then(|| value.get(1..).unwrap_or(&[]))
-    })
+    query
+        .split(|b| *b == b'&')
+        .filter_map(move |pair| value_of(pair, wanted))
+}
+
+/// The value of `name=value`, if the name is the wanted one.
+fn value_of<'a>(pair: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    pair.strip_prefix(wanted)?.strip_prefix(b"=")
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use stepgate::policy::Policy;
-use stepgate::signals::request::{Field, SessionSignals, Standing, Subject};
+use stepgate::signals::request::{Field, Kind, SessionSignals, Standing, Subject};
 use stepgate::token::{self, Claims, Rejection};
 
 use crate::collect::Collected;
@@ -15,82 +15,91 @@ use crate::metadata;
 use crate::metrics::Count;
 use crate::shared::Shared;
 
-/// A token that was verified before.
+/// A token that was read before.
 #[derive(Debug)]
 pub(crate) struct KnownToken {
-    pub(crate) subject: Option<Subject<'static>>,
-    pub(crate) session: SessionSignals<'static>,
-    pub(crate) claims: Claims,
+    /// Absent: its claims name nobody.
+    subject: Option<Subject<'static>>,
+    session: SessionSignals<'static>,
 }
 
 /// What the credentials of a request come to.
-pub(crate) struct Presented {
-    pub(crate) standing: Standing<'static>,
-    pub(crate) session: SessionSignals<'static>,
-    /// Claims, for what else the policy reads from them.
-    pub(crate) token: Option<Rc<KnownToken>>,
+#[derive(Debug)]
+pub(crate) enum Presented {
+    Nobody,
+    /// Not acceptable, with the reason's code.
+    Rejected(&'static str),
+    /// A token, and whether anybody verified it.
+    Token(Rc<KnownToken>, bool),
+    /// An API key or a certificate, verified.
+    Other(Subject<'static>),
 }
 
 impl Presented {
-    fn nobody() -> Self {
-        Self {
-            standing: Standing::Anonymous,
-            session: SessionSignals::default(),
-            token: None,
-        }
-    }
-
-    fn rejected(code: &'static str) -> Self {
-        Self {
-            standing: Standing::Rejected(code),
-            ..Self::nobody()
-        }
-    }
-
-    fn known(token: Rc<KnownToken>, verified: bool) -> Self {
-        let Some(subject) = token.subject.clone() else {
-            return Self::rejected(
-                Rejection::MissingClaim {
-                    claim: String::new(),
-                }
-                .code(),
-            );
-        };
-        Self {
-            standing: if verified {
-                Standing::Verified(subject)
-            } else {
-                Standing::Unverified(subject)
+    pub(crate) fn standing(&self) -> Standing<'_> {
+        match self {
+            Self::Nobody => Standing::Anonymous,
+            Self::Rejected(code) => Standing::Rejected(code),
+            Self::Token(token, verified) => match (&token.subject, verified) {
+                (Some(subject), true) => Standing::Verified(borrowed(subject)),
+                (Some(subject), false) => Standing::Unverified(borrowed(subject)),
+                (None, _) => Standing::Rejected(NAMELESS.code()),
             },
-            session: token.session.clone(),
-            token: Some(token),
+            Self::Other(subject) => Standing::Verified(borrowed(subject)),
         }
+    }
+
+    pub(crate) fn session(&self) -> SessionSignals<'_> {
+        let Self::Token(token, _) = self else {
+            return SessionSignals::default();
+        };
+        let session = &token.session;
+        SessionSignals {
+            id: field(&session.id),
+            token: field(&session.token),
+            acr: session.acr.as_deref().map(Cow::Borrowed),
+            amr: session.amr.as_deref().map(Cow::Borrowed),
+            ..*session
+        }
+    }
+}
+
+/// A token without `sub`.
+const NAMELESS: Rejection = Rejection::MissingClaim {
+    claim: String::new(),
+};
+
+fn borrowed<'a>(subject: &'a Subject<'_>) -> Subject<'a> {
+    Subject {
+        id: Cow::Borrowed(&subject.id),
+        kind: subject.kind,
+        group: Cow::Borrowed(&subject.group),
+        client_id: Cow::Borrowed(&subject.client_id),
+    }
+}
+
+fn field<'a>(value: &'a Field<Cow<'_, [u8]>>) -> Field<Cow<'a, [u8]>> {
+    match value {
+        Field::Absent => Field::Absent,
+        Field::Malformed => Field::Malformed,
+        Field::Present(bytes) => Field::Present(Cow::Borrowed(bytes)),
     }
 }
 
 /// Looks at claims verified by the host, then at a token, an API key, and a client certificate.
-pub(crate) fn present(
-    headers: &Collected<'_>,
-    policy: &Policy,
-    shared: &Shared,
-    now: i64,
-) -> Presented {
-    let credentials = &policy.credentials;
-    if let Some(claims) = metadata::verified_claims(&credentials.jwt_authn) {
-        let digest = shared.digest(claims.as_bytes());
-        return match read(policy, claims, digest) {
-            Ok(known) => Presented::known(known, true),
-            Err(rejection) => Presented::rejected(rejection.code()),
-        };
+pub(crate) fn present(headers: &Collected<'_>, shared: &Shared, now: i64) -> Presented {
+    let credentials = &shared.policy.credentials;
+    if let Some(presented) = from_host(shared, now) {
+        return presented;
     }
     match headers.token {
-        Field::Malformed => return Presented::rejected(DUPLICATE),
-        Field::Present(token) => return from_token(token, policy, shared, now),
+        Field::Malformed => return Presented::Rejected(DUPLICATE),
+        Field::Present(token) => return from_token(token, shared, now),
         Field::Absent => {}
     }
     match headers.api_key {
-        Field::Malformed => return Presented::rejected(DUPLICATE),
-        Field::Present(key) => return from_api_key(key, policy),
+        Field::Malformed => return Presented::Rejected(DUPLICATE),
+        Field::Present(key) => return from_api_key(key, &shared.policy),
         Field::Absent => {}
     }
     if credentials.mtls
@@ -99,92 +108,114 @@ pub(crate) fn present(
         && !san.is_empty()
     {
         let subject = token::certificate_subject(&san, &credentials.services);
-        return Presented {
-            standing: Standing::Verified(Subject {
-                id: Cow::Owned(subject.id.into_owned()),
-                kind: subject.kind,
-                group: Cow::Owned(subject.group.into_owned()),
-                client_id: Cow::Borrowed(""),
-            }),
-            ..Presented::nobody()
-        };
+        return Presented::Other(Subject {
+            id: Cow::Owned(subject.id.into_owned()),
+            group: Cow::Owned(subject.group.into_owned()),
+            client_id: Cow::Borrowed(""),
+            kind: subject.kind,
+        });
     }
-    Presented::nobody()
+    Presented::Nobody
 }
 
 /// Two credentials where one may stand: readers could disagree on which counts.
 const DUPLICATE: &str = "duplicate-credential";
 
-fn from_token(bytes: &[u8], policy: &Policy, shared: &Shared, now: i64) -> Presented {
+/// Claims that `jwt_authn` has verified for this request.
+fn from_host(shared: &Shared, now: i64) -> Option<Presented> {
+    let names = &shared.policy.credentials.jwt_authn;
+    if names.is_empty() {
+        return None;
+    }
+    let metadata = host::property("metadata").ok()?;
+    let claims = metadata::verified_claims(&metadata, names)?;
+    let digest = metadata::digest(claims, |entry| shared.digest(entry));
+    Some(presented(shared, digest, true, now, || {
+        // The host checks the times of every request by itself.
+        read(shared, metadata::json(claims), digest).map(|known| (known, i64::MAX))
+    }))
+}
+
+fn from_token(bytes: &[u8], shared: &Shared, now: i64) -> Presented {
     let issuers = shared.issuers();
+    let digest = shared.digest(bytes);
     if issuers.is_empty() {
         // Nobody verified it: good for reading the baseline, no more.
-        return match token::unverified_payload(bytes) {
-            Some(payload) => match read(policy, payload, shared.digest(bytes)) {
-                Ok(known) => Presented::known(known, false),
-                Err(rejection) => Presented::rejected(rejection.code()),
-            },
-            None => Presented::rejected(Rejection::Garbage.code()),
-        };
+        return presented(shared, digest, false, now, || {
+            let payload = token::unverified_payload(bytes).ok_or(Rejection::Garbage)?;
+            read(shared, payload, digest).map(|known| (known, i64::MAX))
+        });
     }
-    let digest = shared.digest(bytes);
+    presented(shared, digest, true, now, || {
+        match token::verify(bytes, &issuers, now) {
+            Ok(verified) => {
+                shared.metrics.count(Count::TokenVerified);
+                let known = known_token(shared, &verified.claims, digest);
+                Ok((known, verified.valid_until))
+            }
+            Err(rejection) => {
+                if let Rejection::UnknownKey { issuer } = rejection {
+                    shared.sources.unknown_key(issuer, host::now_ms());
+                }
+                Err(rejection)
+            }
+        }
+    })
+}
+
+/// A token as it is known, else as `read` finds it, with the last second at which that holds.
+fn presented(
+    shared: &Shared,
+    digest: u128,
+    verified: bool,
+    now: i64,
+    read: impl FnOnce() -> Result<(KnownToken, i64), Rejection>,
+) -> Presented {
     if let Some(known) = shared.known_token(digest, now) {
         shared.metrics.count(Count::TokenKnown);
-        return Presented::known(known, true);
+        return Presented::Token(known, verified);
     }
-    match token::verify(bytes, &issuers, now) {
-        Ok(verified) => {
-            shared.metrics.count(Count::TokenVerified);
-            let known = Rc::new(known_token(policy, verified.claims, digest));
-            shared.remember_token(digest, verified.valid_until, now, Rc::clone(&known));
-            Presented::known(known, true)
+    match read() {
+        Ok((known, valid_until)) => {
+            let known = Rc::new(known);
+            shared.remember_token(digest, valid_until, now, Rc::clone(&known));
+            Presented::Token(known, verified)
         }
-        Err(rejection) => {
-            if let Rejection::UnknownKey { issuer } = rejection {
-                shared.unknown_key(issuer);
-            }
-            Presented::rejected(rejection.code())
-        }
+        Err(rejection) => Presented::Rejected(rejection.code()),
     }
 }
 
-fn read(policy: &Policy, payload: String, digest: u128) -> Result<Rc<KnownToken>, Rejection> {
-    let claims = Claims::read(payload, policy.credentials.group_claim.as_deref())?;
-    Ok(Rc::new(known_token(policy, claims, digest)))
+fn read(shared: &Shared, payload: String, digest: u128) -> Result<KnownToken, Rejection> {
+    let group_claim = shared.policy.credentials.group_claim.as_deref();
+    Ok(known_token(
+        shared,
+        &Claims::read(payload, group_claim)?,
+        digest,
+    ))
 }
 
-fn known_token(policy: &Policy, claims: Claims, digest: u128) -> KnownToken {
+fn known_token(shared: &Shared, claims: &Claims, digest: u128) -> KnownToken {
     KnownToken {
-        subject: token::subject(&claims, &policy.credentials.services),
-        session: token::session(&claims, digest),
-        claims,
+        subject: token::subject(claims, &shared.policy.credentials.services),
+        session: token::session(claims, digest),
     }
 }
 
 fn from_api_key(key: &[u8], policy: &Policy) -> Presented {
     let credentials = &policy.credentials;
-    match credentials.api_keys.find(key) {
-        Some(index) => {
-            let digest = token::digest_api_key(key);
-            let mut id = String::from("api-key:");
-            for byte in digest.iter().take(16) {
-                id.push_str(&format!("{byte:02x}"));
-            }
-            let group = credentials
-                .api_key_groups
-                .get(index)
-                .cloned()
-                .unwrap_or_default();
-            Presented {
-                standing: Standing::Verified(Subject {
-                    id: Cow::Owned(id),
-                    kind: stepgate::signals::request::Kind::ApiKey,
-                    group: Cow::Owned(group),
-                    client_id: Cow::Borrowed(""),
-                }),
-                ..Presented::nobody()
-            }
-        }
-        None => Presented::rejected("unknown-api-key"),
-    }
+    let Some(index) = credentials.api_keys.find(key) else {
+        return Presented::Rejected("unknown-api-key");
+    };
+    // The policy has the digests in the order of the keys: half of one names the identity.
+    let written = policy.config.credentials.api_keys.keys.get(index);
+    let digest = written
+        .and_then(|key| key.sha256.get(..32))
+        .unwrap_or_default();
+    let group = credentials.api_key_groups.get(index);
+    Presented::Other(Subject {
+        id: Cow::Owned(format!("api-key:{}", digest.to_ascii_lowercase())),
+        kind: Kind::ApiKey,
+        group: Cow::Owned(group.cloned().unwrap_or_default()),
+        client_id: Cow::Borrowed(""),
+    })
 }

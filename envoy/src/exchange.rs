@@ -6,9 +6,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use stepgate::assess::{Assessment, Lesson, assess, observe};
+use stepgate::assess::{Assessment, Lesson, assess};
 use stepgate::audit;
+use stepgate::evidence::Known;
 use stepgate::headers;
+use stepgate::observe::Outcome;
 use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::address::Address;
 use stepgate::signals::countries::{self, Point};
@@ -29,7 +31,7 @@ use crate::store::Found;
 /// What the response phase needs to know of the request.
 struct Pending {
     features: Features,
-    lesson: Lesson,
+    assessment: Assessment,
 }
 
 /// One stream.
@@ -49,7 +51,7 @@ impl Exchange {
     fn on_request(&mut self, shared: &Rc<Shared>) -> Action {
         let map = host::header_pairs(MapType::RequestHeaders).unwrap_or_default();
         let policy = &shared.policy;
-        let headers = Collected::scan(&map, policy);
+        let headers = Collected::scan(&map, policy, &shared.wanted);
         for name in &headers.ours {
             let _already_gone = host::remove_request_header(name);
             shared.metrics.count(Count::SpoofedHeader);
@@ -68,15 +70,15 @@ impl Exchange {
             return Action::Continue;
         }
         let now_ms = host::now_ms();
-        let presented = credential::present(&headers, policy, shared, now_ms.div_euclid(1000));
+        let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
         let fingerprint = fingerprint(policy);
         let certificate = certificate(policy);
         let signals = Signals {
             now_ms,
-            standing: presented.standing,
+            standing: presented.standing(),
             network: network(&headers),
             client: client(&headers, &fingerprint, &certificate),
-            session: presented.session,
+            session: presented.session(),
             request: RequestSignals {
                 method: headers.method,
                 host: headers.host,
@@ -94,8 +96,14 @@ impl Exchange {
             Found::Nothing | Found::Unreadable => None,
         };
         let assessment = {
-            let population = shared.population.borrow();
-            assess(policy, tier, &signals, &features, record, &population)
+            let population = shared.crowd.population();
+            assess(
+                policy,
+                tier,
+                &signals,
+                &features,
+                &Known::of(&population).with_identity(record),
+            )
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
     }
@@ -130,7 +138,7 @@ impl Exchange {
                 assessment,
                 id: &id,
             };
-            host::log(2, &audit::line(&record));
+            log::info!("{}", audit::line(&record));
         }
         for (name, value) in [
             ("stepgate.decision", decision.action().as_str()),
@@ -139,12 +147,8 @@ impl Exchange {
         ] {
             let _not_supported = host::set_property(name, value.as_bytes());
         }
-        if assessment.lesson == Lesson::Challenge
-            && let Some(locator) = features.identity
-        {
-            shared.store.update(locator, &shared.metrics, |record| {
-                observe(features, Lesson::Challenge, true, record)
-            });
+        if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
+            shared.learn(features, assessment, Outcome { succeeded: true });
         }
         if let Some(refusal) = decision.refused() {
             let reply = headers::reply(refusal, policy, tier, &id);
@@ -168,10 +172,10 @@ impl Exchange {
         for (name, value) in headers::upstream(assessment, &id) {
             let _logged_by_host = host::replace_request_header(name, value.as_bytes());
         }
-        if assessment.lesson == Lesson::Event {
+        if matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move) {
             self.pending = Some(Pending {
                 features: *features,
-                lesson: assessment.lesson,
+                assessment: assessment.clone(),
             });
         }
         Action::Continue
@@ -183,16 +187,11 @@ impl Exchange {
         };
         let status = host::header(MapType::ResponseHeaders, ":status").unwrap_or_default();
         let succeeded = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
-        if !succeeded {
-            return;
-        }
-        let Some(locator) = pending.features.identity else {
-            return;
-        };
-        shared.store.update(locator, &shared.metrics, |record| {
-            observe(&pending.features, pending.lesson, succeeded, record)
-        });
-        shared.learn_population(&pending.features);
+        shared.learn(
+            &pending.features,
+            &pending.assessment,
+            Outcome { succeeded },
+        );
     }
 }
 

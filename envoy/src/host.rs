@@ -18,6 +18,7 @@ pub(crate) struct Status(pub(crate) u32);
 impl Status {
     pub(crate) const NOT_FOUND: Self = Self(1);
     pub(crate) const CAS_MISMATCH: Self = Self(8);
+    pub(crate) const UNIMPLEMENTED: Self = Self(12);
 }
 
 /// Which header map or buffer is meant.
@@ -44,109 +45,7 @@ pub(crate) enum MetricType {
     Histogram = 2,
 }
 
-mod abi {
-    #[link(wasm_import_module = "env")]
-    unsafe extern "C" {
-        pub(super) fn proxy_log(level: u32, data: *const u8, size: usize) -> u32;
-        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-        pub(super) fn proxy_get_buffer_bytes(
-            kind: u32,
-            start: usize,
-            length: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_pairs(
-            kind: u32,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_value(
-            kind: u32,
-            key: *const u8,
-            key_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_replace_header_map_value(
-            kind: u32,
-            key: *const u8,
-            key_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_remove_header_map_value(
-            kind: u32,
-            key: *const u8,
-            key_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_get_property(
-            path: *const u8,
-            path_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_set_property(
-            path: *const u8,
-            path_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_get_shared_data(
-            key: *const u8,
-            key_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-            cas: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_set_shared_data(
-            key: *const u8,
-            key_size: usize,
-            value: *const u8,
-            value_size: usize,
-            cas: u32,
-        ) -> u32;
-        pub(super) fn proxy_send_local_response(
-            status: u32,
-            details: *const u8,
-            details_size: usize,
-            body: *const u8,
-            body_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            grpc_status: i32,
-        ) -> u32;
-        pub(super) fn proxy_http_call(
-            upstream: *const u8,
-            upstream_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            body: *const u8,
-            body_size: usize,
-            trailers: *const u8,
-            trailers_size: usize,
-            timeout: u32,
-            token: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_define_metric(
-            kind: u32,
-            name: *const u8,
-            name_size: usize,
-            id: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
-        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
-        pub(super) fn proxy_call_foreign_function(
-            name: *const u8,
-            name_size: usize,
-            arguments: *const u8,
-            arguments_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-    }
-}
+mod abi;
 
 const fn check(status: u32) -> HostResult<()> {
     if status == 0 {
@@ -170,10 +69,28 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> HostResult<Vec<u
     check(status).map(|()| bytes)
 }
 
-/// Writes one line to the host's log.
-pub(crate) fn log(level: u32, line: &str) {
-    // SAFETY: pointer and length of a live slice.
-    let _nothing_to_do = unsafe { abi::proxy_log(level, line.as_ptr(), line.len()) };
+/// Sends what is logged to the host, which knows the level and where lines go.
+pub(crate) struct HostLog;
+
+impl log::Log for HostLog {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let level = match record.level() {
+            log::Level::Trace => 0,
+            log::Level::Debug => 1,
+            log::Level::Info => 2,
+            log::Level::Warn => 3,
+            log::Level::Error => 4,
+        };
+        let line = record.args().to_string();
+        // SAFETY: pointer and length of a live slice. A line that cannot be written is no reason to fail a request.
+        let _unlogged = unsafe { abi::proxy_log(level, line.as_ptr(), line.len()) };
+    }
+
+    fn flush(&self) {}
 }
 
 /// Milliseconds since 1970; 0 when the host has no clock.
@@ -287,13 +204,13 @@ pub(crate) fn reply(
     })
 }
 
-/// Whether the host can call out at all: an empty cluster name is a bad argument where it can.
-pub(crate) fn can_call_out() -> bool {
+/// Whether the host can call out and deliver the answer to `context`: an empty call is a bad argument where it can.
+pub(crate) fn can_call_out(context: u32) -> bool {
     let mut token = 0u32;
     let nothing = [0u8; 4];
-    // SAFETY: pointers and lengths of live slices.
-    let status = unsafe {
-        abi::proxy_http_call(
+    // SAFETY: pointers and lengths of live slices; no pointers in the second call.
+    let (call, activate) = unsafe {
+        let call = abi::proxy_http_call(
             nothing.as_ptr(),
             0,
             nothing.as_ptr(),
@@ -304,9 +221,11 @@ pub(crate) fn can_call_out() -> bool {
             nothing.len(),
             1,
             &raw mut token,
-        )
+        );
+        (call, abi::proxy_set_effective_context(context))
     };
-    matches!(status, 0 | 2 | 10)
+    // The SDK's dispatcher stops the VM on any other status of either call.
+    matches!(call, 2 | 10) && activate == 0
 }
 
 pub(crate) fn define_metric(kind: MetricType, name: &str) -> HostResult<u32> {

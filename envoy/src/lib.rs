@@ -3,9 +3,12 @@
 
 mod collect;
 mod credential;
+mod crowd;
 mod crypto;
 mod exchange;
 mod host;
+mod jwks;
+mod memory;
 mod metadata;
 mod metrics;
 mod pairs;
@@ -14,5 +17,11 @@ mod shared;
 mod store;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    if log::set_logger(&host::HostLog).is_ok() {
+        log::set_max_level(log::LevelFilter::Info);
+    }
+    crypto::install(|name, arguments| {
+        host::foreign_function(name, arguments).map_err(|status| status.0)
+    });
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }}

@@ -1,5 +1,5 @@
 //! Claims that Envoy's `jwt_authn` filter verified, from the stream's dynamic metadata.
-//! May use: host calls.
+//! May use: serde_json.
 //! Must not: recurse without bound, or take a claim from any other filter's metadata.
 //!
 //! The property `metadata` is the protobuf `envoy.config.core.v3.Metadata`. It is read whole: one host call instead of one
@@ -7,29 +7,34 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::host;
-
 const FILTER: &[u8] = b"envoy.filters.http.jwt_authn";
 /// Deeper claims are left out.
 const DEPTH: u8 = 12;
 
-/// The verified claims under the first of `names` that is there, as JSON.
-pub(crate) fn verified_claims(names: &[String]) -> Option<String> {
-    if names.is_empty() {
-        return None;
-    }
-    let bytes = host::property("metadata").ok()?;
-    let filters = Message(&bytes);
-    let of_filter = entry(filters, 1, FILTER)?;
+/// The verified claims under the first of `names` that is there, still encoded as `google.protobuf.Struct`.
+pub(crate) fn verified_claims<'a>(metadata: &'a [u8], names: &[String]) -> Option<&'a [u8]> {
+    let of_filter = entry(Message(metadata), 1, FILTER)?;
     names.iter().find_map(|name| {
         // Struct.fields is map<string, Value>; Value.struct_value is field 5.
         let value = entry(Message(of_filter), 1, name.as_bytes())?;
-        let claims = Message(value).find_map(|field| match field {
+        Message(value).find_map(|field| match field {
             (5, Wire::Bytes(claims)) => Some(claims),
             _ => None,
-        })?;
-        Some(Value::Object(structure(claims, DEPTH)).to_string())
+        })
     })
+}
+
+/// A digest of claims that does not depend on their order, which the host chooses anew for every request.
+pub(crate) fn digest(claims: &[u8], of_entry: impl Fn(&[u8]) -> u128) -> u128 {
+    Message(claims).fold(0, |sum, field| match field {
+        (1, Wire::Bytes(entry)) => sum.wrapping_add(of_entry(entry)),
+        _ => sum,
+    })
+}
+
+/// Claims as JSON.
+pub(crate) fn json(claims: &[u8]) -> String {
+    Value::Object(structure(claims, DEPTH)).to_string()
 }
 
 /// The value of a map entry: entries are messages with key 1 and value 2.
@@ -61,13 +66,16 @@ fn structure(bytes: &[u8], depth: u8) -> Map<String, Value> {
             _ => None,
         })
         .filter_map(|(key, value)| {
-            Some((String::from_utf8(key.to_vec()).ok()?, json(value, depth)?))
+            Some((
+                String::from_utf8(key.to_vec()).ok()?,
+                self::value(value, depth)?,
+            ))
         })
         .collect()
 }
 
 /// A `google.protobuf.Value`.
-fn json(bytes: &[u8], depth: u8) -> Option<Value> {
+fn value(bytes: &[u8], depth: u8) -> Option<Value> {
     let depth = depth.checked_sub(1)?;
     let value = match Message(bytes).next() {
         Some((2, Wire::Fixed64(bits))) => number(f64::from_bits(bits)),
@@ -77,7 +85,7 @@ fn json(bytes: &[u8], depth: u8) -> Option<Value> {
         Some((6, Wire::Bytes(list))) => Value::Array(
             Message(list)
                 .filter_map(|field| match field {
-                    (1, Wire::Bytes(item)) => json(item, depth),
+                    (1, Wire::Bytes(item)) => value(item, depth),
                     _ => None,
                 })
                 .collect(),

@@ -57,6 +57,7 @@ pub(crate) struct Metrics {
     reasons: Vec<Option<u32>>,
     score: Option<u32>,
     configuration: Option<u32>,
+    key_age: Option<u32>,
 }
 
 impl Metrics {
@@ -90,6 +91,7 @@ impl Metrics {
                 .collect(),
             score: define(MetricType::Histogram, "stepgate_score"),
             configuration: define(MetricType::Gauge, "stepgate_configuration_digest"),
+            key_age: define(MetricType::Gauge, "stepgate_jwks_age_seconds"),
         }
     }
 
@@ -127,6 +129,13 @@ impl Metrics {
     pub(crate) fn configured(&self, digest: u64) {
         if let Some(id) = self.configuration {
             host::record_metric(id, digest & 0xffff_ffff);
+        }
+    }
+
+    /// How long ago the key set that was fetched longest ago was fetched, in seconds.
+    pub(crate) fn keys_are_old(&self, seconds: i64) {
+        if let Some(id) = self.key_age {
+            host::record_metric(id, u64::try_from(seconds).unwrap_or(0));
         }
     }
 }

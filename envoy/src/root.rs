@@ -1,7 +1,8 @@
 //! One configuration in one VM: checks and takes the policy, makes streams, works on ticks.
 //! May use: everything in the adapter.
-//! Must not: replace a good configuration with a bad one, or work on ticks of a configuration that drains.
+//! Must not: replace a good configuration with a bad one, or start work for a configuration that drains.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -9,26 +10,43 @@ use proxy_wasm::types::ContextType;
 use stepgate::policy::{Policy, PolicyError};
 use stepgate::signals::keyed::HashKey;
 
+use crate::crypto;
 use crate::exchange::Exchange;
-use crate::host::{self, BufferType};
+use crate::host::{self, BufferType, Status};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::store::Store;
 
 /// Largest configuration read, in bytes.
 const MAX_CONFIGURATION: usize = 64 << 20;
+/// Between two ticks, in milliseconds.
+const TICK: u32 = 1_000;
 
-/// Host log levels.
-const INFO: u32 = 2;
-const WARN: u32 = 3;
-const ERROR: u32 = 4;
+thread_local! {
+    /// The newest root context of each plugin in this VM: those of older configurations live on until their streams are drained.
+    static NEWEST: RefCell<Vec<(Vec<u8>, u32)>> = const { RefCell::new(Vec::new()) };
+}
 
-#[derive(Default)]
+/// A root context.
 pub(crate) struct Root {
+    id: u32,
+    /// What tells this plugin from others that share the VM.
+    plugin: Vec<u8>,
+    can_call_out: bool,
     shared: Option<Rc<Shared>>,
 }
 
 impl Root {
+    pub(crate) fn new(id: u32) -> Self {
+        Self {
+            id,
+            plugin: Vec::new(),
+            can_call_out: false,
+            shared: None,
+        }
+    }
+
     fn configure(&mut self) -> Result<(), PolicyError> {
         let bytes =
             host::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION).unwrap_or_default();
@@ -37,53 +55,120 @@ impl Root {
             message: "the configuration is not UTF-8".into(),
         })?;
         let policy = Policy::parse(&text)?;
-        let key = self.hash_key(&policy);
-        let root_id = host::property("plugin_root_id")
-            .ok()
-            .and_then(|id| String::from_utf8(id).ok())
-            .unwrap_or_default();
-        let store = Store::open(&root_id, policy.memory, key).map_err(|message| PolicyError {
-            path: String::new(),
-            message,
-        })?;
+        let key = hash_key(&policy);
+        let root_id = host::property("plugin_root_id").unwrap_or_default();
+        let memory = Memory::open(&String::from_utf8_lossy(&root_id), key);
+        let memory = Rc::new(memory);
+        let store = Store::open(Rc::clone(&memory), policy.memory, key)?;
         let metrics = Metrics::define();
         metrics.configured(policy.digest);
-        host::log(
-            INFO,
-            &format!(
-                "stepgate {}: {} mode, {} tiers, {} issuers, policy {:016x}",
-                env!("CARGO_PKG_VERSION"),
-                stepgate::headers::mode_word(policy.config.mode),
-                policy.tiers.len(),
-                policy.credentials.issuers.len(),
-                policy.digest,
-            ),
-        );
-        self.shared = Some(Rc::new(Shared::new(root_id, policy, key, store, metrics)));
+        let now = host::now_ms();
+        let shared = Shared::new(policy, key, &memory, store, metrics, now);
+        shared.take_keys(now);
+        shared.crowd.tick(&shared.metrics, now);
+        self.find_out(&shared, &memory);
+        self.take_over(root_id);
+        self.shared = Some(Rc::new(shared));
         Ok(())
     }
 
-    fn hash_key(&self, policy: &Policy) -> HashKey {
-        match std::env::var("STEPGATE_KEY") {
-            Ok(secret) if !secret.is_empty() => HashKey::from_secret(&secret),
-            _ => policy.hash_key.unwrap_or_else(|| {
-                host::log(WARN, "stepgate: neither STEPGATE_KEY nor hash_key is set; the baseline is hashed with a public constant");
-                HashKey::PUBLIC
-            }),
+    /// Says what is in force, and what the host cannot do.
+    fn find_out(&mut self, shared: &Shared, memory: &Memory) {
+        let policy = &shared.policy;
+        let ticks = host::set_tick_period(TICK).is_ok();
+        self.can_call_out = ticks && !shared.sources.is_empty() && host::can_call_out(self.id);
+        let verifier = if host_verifies() {
+            "the host"
+        } else {
+            "this module"
+        };
+        log::info!(
+            "stepgate {}: {} mode, {} tiers, {} issuers, policy {:016x}; {verifier} verifies signatures",
+            env!("CARGO_PKG_VERSION"),
+            stepgate::headers::mode_word(policy.config.mode),
+            policy.tiers.len(),
+            policy.credentials.issuers.len(),
+            policy.digest,
+        );
+        if !memory.is_shared() {
+            log::warn!(
+                "stepgate: the host has no shared data: every worker learns for itself, in at most 4 MiB, and forgets with its VM"
+            );
         }
+        if !ticks {
+            log::warn!(
+                "stepgate: the host has no ticks: what one worker learns of everybody stays with it"
+            );
+        }
+        if !shared.sources.is_empty() && !self.can_call_out {
+            log::error!(
+                "stepgate: the host cannot fetch keys: tokens of issuers with `jwks` are refused as `token-no-keys`; give their keys inline"
+            );
+        }
+    }
+
+    /// Makes this root the one that works for its plugin.
+    fn take_over(&mut self, root_id: Vec<u8>) {
+        self.plugin = host::property("plugin_name").unwrap_or_default();
+        self.plugin.push(0);
+        self.plugin.extend(root_id);
+        NEWEST.with_borrow_mut(|newest| {
+            newest.retain(|(plugin, _)| *plugin != self.plugin);
+            newest.push((self.plugin.clone(), self.id));
+        });
+    }
+
+    fn is_newest(&self) -> bool {
+        NEWEST.with_borrow(|newest| newest.contains(&(self.plugin.clone(), self.id)))
     }
 }
 
-impl Context for Root {}
+fn hash_key(policy: &Policy) -> HashKey {
+    match std::env::var("STEPGATE_KEY") {
+        Ok(secret) if !secret.is_empty() => HashKey::from_secret(&secret),
+        _ => policy.hash_key.unwrap_or_else(|| {
+            log::warn!("stepgate: neither STEPGATE_KEY nor hash_key is set; the baseline is hashed with a public constant");
+            HashKey::PUBLIC
+        }),
+    }
+}
+
+/// Whether the host has the function that verifies signatures: an empty call finds out.
+fn host_verifies() -> bool {
+    let lacks = [Status::NOT_FOUND, Status::UNIMPLEMENTED];
+    crypto::host_verifies()
+        && !host::foreign_function("verify_signature", &[])
+            .is_err_and(|status| lacks.contains(&status))
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        if let Some(shared) = &self.shared {
+            shared.take_answer(token, body_size, host::now_ms());
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
         match self.configure() {
             Ok(()) => true,
             Err(error) => {
-                host::log(ERROR, &format!("stepgate: policy refused: {error}"));
+                log::error!("stepgate: policy refused: {error}");
                 false
             }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else {
+            return;
+        };
+        let now = host::now_ms();
+        shared.take_keys(now);
+        shared.crowd.tick(&shared.metrics, now);
+        if self.can_call_out && self.is_newest() {
+            shared.sources.fetch(&shared.metrics, now);
         }
     }
 

@@ -1,64 +1,68 @@
-//! What one VM holds for one configuration: policy, table, population, keys, known tokens.
-//! May use: store, metrics, the engine.
+//! What one VM holds for one configuration: policy, pages, population, keys, known tokens.
+//! May use: store, crowd, key sources, metrics, the engine.
 //! Must not: be borrowed across a host call that may call back.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use stepgate::baseline::population::Population;
+use arrayvec::ArrayVec;
+use stepgate::assess::Assessment;
+use stepgate::evidence::Known;
+use stepgate::observe::{Outcome, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey};
-use stepgate::token::{self, Issuer, TokenCache};
+use stepgate::token::{self, Issuer, KeySet, TokenCache};
 
+use crate::collect::Wanted;
 use crate::credential::KnownToken;
+use crate::crowd::Crowd;
+use crate::jwks::Sources;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// Verified tokens a VM remembers: about 1 MiB.
 const KNOWN_TOKENS: usize = 2048;
-/// Events a VM keeps for the population between two ticks; later ones only raise its own copy.
-const UNFLUSHED: usize = 4096;
 
 /// State of one VM under one configuration.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) root_id: String,
     pub(crate) policy: Policy,
+    pub(crate) wanted: Wanted,
     pub(crate) key: HashKey,
     pub(crate) store: Store,
+    pub(crate) crowd: Crowd,
+    pub(crate) sources: Sources,
     pub(crate) metrics: Metrics,
-    pub(crate) population: RefCell<Population>,
-    pub(crate) unflushed: RefCell<Vec<Features>>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
+    /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
-    wanted: Cell<u64>,
     decisions: Cell<u64>,
 }
 
 impl Shared {
     pub(crate) fn new(
-        root_id: String,
         policy: Policy,
         key: HashKey,
+        memory: &Rc<Memory>,
         store: Store,
         metrics: Metrics,
+        now: i64,
     ) -> Self {
-        let issuers = policy.credentials.issuers.clone();
         Self {
-            root_id,
-            policy,
+            wanted: Wanted::of(&policy),
             key,
             store,
+            crowd: Crowd::new(Rc::clone(memory)),
+            sources: Sources::of(&policy, Rc::clone(memory), now),
             metrics,
-            population: RefCell::default(),
-            unflushed: RefCell::default(),
-            issuers: RefCell::new(Rc::new(issuers)),
+            issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
             generation: Cell::new(0),
-            wanted: Cell::new(0),
             decisions: Cell::new(0),
+            policy,
         }
     }
 
@@ -71,17 +75,27 @@ impl Shared {
         Rc::clone(&self.issuers.borrow())
     }
 
-    /// Takes a fetched key set; a set without usable keys leaves the old one in place.
-    pub(crate) fn replace_keys(&self, issuer: usize, keys: token::KeySet) -> Result<(), String> {
+    fn replace_keys(&self, issuer: usize, keys: KeySet) -> Result<(), String> {
         let mut issuers = Vec::clone(&self.issuers());
-        let Some(changed) = issuers.get_mut(issuer) else {
-            return Ok(());
-        };
-        changed.replace_keys(keys)?;
+        if let Some(changed) = issuers.get_mut(issuer) {
+            changed.replace_keys(keys)?;
+        }
         self.issuers.replace(Rc::new(issuers));
-        // Tokens verified with keys that may be gone are verified again.
-        self.generation.set(self.generation.get() + 1);
+        self.generation.set(self.generation.get().wrapping_add(1));
         Ok(())
+    }
+
+    /// Takes the keys any VM has fetched.
+    pub(crate) fn take_keys(&self, now: i64) {
+        let replace = |issuer, keys| self.replace_keys(issuer, keys);
+        self.sources.take(&self.metrics, &replace, now);
+    }
+
+    /// Takes the answer to a call of this VM.
+    pub(crate) fn take_answer(&self, token: u32, size: usize, now: i64) {
+        let replace = |issuer, keys| self.replace_keys(issuer, keys);
+        self.sources
+            .answered(token, size, &self.metrics, &replace, now);
     }
 
     pub(crate) fn known_token(&self, digest: u128, now: i64) -> Option<Rc<KnownToken>> {
@@ -103,25 +117,23 @@ impl Shared {
             .insert(digest, self.generation.get(), valid_until, now, token);
     }
 
-    /// Notes that a token named a key nobody knows, so that the next tick asks the issuer again.
-    pub(crate) fn unknown_key(&self, issuer: usize) {
-        self.wanted.set(self.wanted.get() | 1 << (issuer & 63));
-    }
-
-    /// Whether keys of this issuer are wanted; forgets it.
-    pub(crate) fn take_wanted(&self, issuer: usize) -> bool {
-        let bit = 1 << (issuer & 63);
-        let wanted = self.wanted.get();
-        self.wanted.set(wanted & !bit);
-        wanted & bit != 0
-    }
-
-    /// Counts an event of the population, now in this VM's copy and at the next tick in everybody's.
-    pub(crate) fn learn_population(&self, features: &Features) {
-        stepgate::assess::observe_population(features, &mut self.population.borrow_mut());
-        let mut unflushed = self.unflushed.borrow_mut();
-        if unflushed.len() < UNFLUSHED {
-            unflushed.push(*features);
+    /// Learns from the outcome of a request: the record now, everybody now in this VM's copy and at the next tick in all.
+    pub(crate) fn learn(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
+        let Some(locator) = features.identity else {
+            return;
+        };
+        let mut lessons = ArrayVec::new();
+        {
+            let population = self.crowd.population();
+            self.store.update(locator, &self.metrics, |record| {
+                let known = Known::of(&population).with_identity(record);
+                let seen = observe(features, assessment, outcome, &known);
+                lessons = seen.lessons;
+                seen.record
+            });
+        }
+        for lesson in lessons {
+            self.crowd.learn(lesson);
         }
     }
 

@@ -1,30 +1,29 @@
-//! Pages in shared data: read, change, write back if nobody else did, try again.
-//! May use: host calls and the engine's pages.
+//! The pages of identity records: read, change, write back if nobody else did, try again.
+//! May use: memory and the engine's pages.
 //! Must not: keep a page between requests, or create a key after start.
 
-use std::cell::Cell;
+use std::rc::Rc;
 
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{PAGE_BYTES, Page, PageHealth, PageKind};
-use stepgate::signals::keyed::{HashKey, Locator};
+use stepgate::policy::PolicyError;
+use stepgate::signals::keyed::{Domain, HashKey, Locator};
 
-use crate::host::{self, Status};
+use crate::host::Status;
+use crate::memory::{IF_ABSENT, Memory};
 use crate::metrics::{Count, Metrics};
 
 /// How often a write is tried before the learning (never the decision) is skipped.
 const TRIES: usize = 3;
-
-/// A CAS number no value has: stores only where the key is missing.
-const IF_ABSENT: u32 = u32::MAX;
+/// The most a VM takes of its own memory for pages.
+const OWN_BYTES: usize = 4 << 20;
 
 /// The identity pages of one plugin.
 #[derive(Debug)]
 pub(crate) struct Store {
-    prefix: String,
+    memory: Rc<Memory>,
     pages: u64,
     key: HashKey,
-    /// Whether the host has shared data at all.
-    available: Cell<bool>,
 }
 
 /// What reading a record found.
@@ -36,57 +35,52 @@ pub(crate) enum Found {
 }
 
 impl Store {
-    /// Opens the table, creating all pages at first start. Page count and hash key hold for the life of the process.
-    pub(crate) fn open(root_id: &str, memory: usize, key: HashKey) -> Result<Self, String> {
-        let store = Self {
-            prefix: format!("stepgate/{root_id}/"),
-            pages: (memory / PAGE_BYTES).max(1) as u64,
-            key,
-            available: Cell::new(true),
+    /// Opens the table, creating all pages at first start, when the host can take its time to grow. Page count and hash key hold
+    /// for the life of the process: what is hashed and placed with others would not be found again.
+    pub(crate) fn open(
+        memory: Rc<Memory>,
+        bytes: usize,
+        key: HashKey,
+    ) -> Result<Self, PolicyError> {
+        let bytes = if memory.is_shared() {
+            bytes
+        } else {
+            bytes.min(OWN_BYTES)
         };
-        let layout = format!(
-            "{:x}/{:x}",
-            store.pages,
-            key.hash64(stepgate::signals::keyed::Domain::Checksum, b"layout")
-        );
-        let layout_key = format!("{}layout", store.prefix);
-        match host::shared(&layout_key) {
-            Ok((found, _)) if found == layout.as_bytes() => return Ok(store),
-            Ok((found, _)) => {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                return Err(format!(
-                    "baseline.memory_mib or the hash key differs from what this process started with ({found} against {layout}); restart to change it"
-                ));
+        let pages = (bytes / PAGE_BYTES).max(1) as u64;
+        let store = Self { memory, pages, key };
+        let layout = Layout {
+            pages,
+            key: key.hash64(Domain::Checksum, b"layout"),
+        };
+        match store.memory.get(format_args!("layout")) {
+            Ok((found, _)) if found.len() == Layout::BYTES => layout.check(&found)?,
+            Ok(_) | Err(Status::NOT_FOUND) => {
+                store.create();
+                // Another VM may have been first, with the same layout: configurations reach all VMs alike.
+                let _full = store.memory.set(format_args!("layout"), &layout.bytes(), 0);
             }
-            Err(Status::NOT_FOUND) => {}
-            Err(_) => {
-                store.available.set(false);
-                return Ok(store);
-            }
+            Err(_) => {}
         }
-        let empty = Page::empty(PageKind::Identity, &key);
-        for index in 0..store.pages {
-            match host::set_shared(&store.page_key(index), empty.as_bytes(), IF_ABSENT) {
-                Ok(()) | Err(Status::CAS_MISMATCH) => {}
-                Err(_) => {
-                    store.available.set(false);
-                    return Ok(store);
-                }
-            }
-        }
-        let _another_vm_was_first = host::set_shared(&layout_key, layout.as_bytes(), IF_ABSENT);
         Ok(store)
     }
 
-    fn page_key(&self, index: u64) -> String {
-        format!("{}i{index:x}", self.prefix)
+    fn create(&self) {
+        let empty = Page::empty(PageKind::Identity, &self.key);
+        for index in 0..self.pages {
+            match self
+                .memory
+                .set(format_args!("i{index:x}"), empty.as_bytes(), IF_ABSENT)
+            {
+                Ok(()) | Err(Status::CAS_MISMATCH) => {}
+                // The host is full: what is missing reads as empty.
+                Err(_) => return,
+            }
+        }
     }
 
-    fn page(&self, locator: Locator, metrics: &Metrics) -> Option<(Page, u32, PageHealth)> {
-        if !self.available.get() {
-            return None;
-        }
-        match host::shared(&self.page_key(locator.page % self.pages)) {
+    fn page(&self, index: u64, metrics: &Metrics) -> Option<(Page, u32, PageHealth)> {
+        match self.memory.get(format_args!("i{index:x}")) {
             Ok((bytes, cas)) => {
                 let (page, health) = Page::read(bytes, PageKind::Identity, &self.key);
                 if health == PageHealth::Bad {
@@ -94,11 +88,10 @@ impl Store {
                 }
                 Some((page, cas, health))
             }
-            Err(Status::NOT_FOUND) => Some((
-                Page::empty(PageKind::Identity, &self.key),
-                IF_ABSENT,
-                PageHealth::Fresh,
-            )),
+            Err(Status::NOT_FOUND) => {
+                let page = Page::empty(PageKind::Identity, &self.key);
+                Some((page, IF_ABSENT, PageHealth::Fresh))
+            }
             Err(_) => None,
         }
     }
@@ -114,7 +107,7 @@ impl Store {
 
     /// The record of an identity.
     pub(crate) fn read(&self, locator: Locator, metrics: &Metrics) -> Found {
-        match self.page(locator, metrics) {
+        match self.page(locator.page % self.pages, metrics) {
             Some((page, _, _)) => self.record(&page, locator),
             None => Found::Unreadable,
         }
@@ -125,11 +118,12 @@ impl Store {
         &self,
         locator: Locator,
         metrics: &Metrics,
-        change: impl Fn(Option<&IdentityRecord>) -> Option<IdentityRecord>,
+        mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
     ) {
+        let index = locator.page % self.pages;
         let mut bytes = Vec::with_capacity(512);
         for _ in 0..TRIES {
-            let Some((mut page, cas, health)) = self.page(locator, metrics) else {
+            let Some((mut page, cas, health)) = self.page(index, metrics) else {
                 break;
             };
             if health == PageHealth::Newer {
@@ -152,8 +146,10 @@ impl Store {
                 Some(evicted) => metrics.add(Count::Evicted, i64::from(evicted)),
                 None => break,
             }
-            let key = self.page_key(locator.page % self.pages);
-            match host::set_shared(&key, page.as_bytes(), cas) {
+            match self
+                .memory
+                .set(format_args!("i{index:x}"), page.as_bytes(), cas)
+            {
                 Ok(()) => {
                     metrics.count(Count::Learned);
                     return;
@@ -163,5 +159,52 @@ impl Store {
             }
         }
         metrics.count(Count::LearnSkipped);
+    }
+}
+
+/// What must hold for the life of the process.
+struct Layout {
+    pages: u64,
+    key: u64,
+}
+
+impl Layout {
+    const BYTES: usize = 16;
+
+    fn bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        for (slot, part) in bytes.chunks_exact_mut(8).zip([self.pages, self.key]) {
+            slot.copy_from_slice(&part.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Compares with what the process started with.
+    fn check(&self, found: &[u8]) -> Result<(), PolicyError> {
+        let refused = |path: &str, message: String| PolicyError {
+            path: path.into(),
+            message,
+        };
+        let (pages, key) = found.split_at_checked(8).unwrap_or_default();
+        if pages != self.pages.to_le_bytes() {
+            let started = pages.try_into().map_or(0, u64::from_le_bytes);
+            let mib = |pages: u64| (pages * PAGE_BYTES as u64) >> 20;
+            return Err(refused(
+                "baseline.memory_mib",
+                format!(
+                    "{} differs from {}, with which this process started; restart it to change the memory",
+                    mib(self.pages),
+                    mib(started)
+                ),
+            ));
+        }
+        if key != self.key.to_le_bytes() {
+            return Err(refused(
+                "hash_key",
+                "differs from the one this process started with; restart it to change the key"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 }

@@ -1,90 +1,149 @@
 //! At which hours an identity is active: 24 hours of a weekday and 24 of a weekend day, UTC.
-//! May use: the byte codec.
+//! May use: the byte codec, libm.
 //! Must not: know time zones (an identity's own habit needs none).
 
 use super::bytes::{Reader, Writer};
 
-/// Number of bins.
+/// Hours of both halves of the week.
 pub const BINS: usize = 48;
+/// Pseudo-events of the prior.
+const PRIOR: f64 = 8.0;
+/// Counts are quarter events in one byte.
+const UNIT: u8 = 4;
+/// Days after which every count is halved. The halvings fall on fixed days, so that histograms merge.
+const PERIOD: u16 = 120;
 
-/// Decayed counts per hour of day; 0–23 weekdays, 24–47 weekends.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hours([f32; BINS]);
+/// Decayed counts per hour; 0–23 weekdays, 24–47 weekends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hours {
+    bins: [u8; BINS],
+    /// Number of the period of 120 days since 1970 the counts are halved to.
+    period: u16,
+}
 
 impl Default for Hours {
     fn default() -> Self {
-        Self([0.0; BINS])
+        Self {
+            bins: [0; BINS],
+            period: 0,
+        }
     }
 }
 
-/// The bin of a time in seconds since 1970.
-#[must_use]
-pub const fn bin(now: u32) -> usize {
-    let day = now / 86_400;
-    let hour = (now / 3600) % 24;
-    // 1970-01-01 was a Thursday; Saturday and Sunday are days 2 and 3 from there.
-    let weekend = matches!(day % 7, 2 | 3);
-    hour as usize + if weekend { 24 } else { 0 }
+/// An hour of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hour {
+    /// 0 to 23, UTC.
+    pub hour: usize,
+    /// Saturday or Sunday.
+    pub weekend: bool,
+    /// Day since 1970.
+    pub day: u16,
+}
+
+impl Hour {
+    /// The hour of a time in seconds since 1970, which was a Thursday.
+    #[must_use]
+    pub const fn of(now: u32) -> Self {
+        let day = super::decay::day(now);
+        Self {
+            hour: ((now / 3600) % 24) as usize,
+            weekend: matches!(day % 7, 2 | 3),
+            day,
+        }
+    }
+}
+
+/// Triangular kernel: half here, a quarter in each neighbouring hour.
+pub(super) fn smooth(hour: usize, at: impl Fn(usize) -> f64) -> f64 {
+    (at((hour + 23) % 24) + 2.0 * at(hour) + at((hour + 1) % 24)) / 4.0
 }
 
 impl Hours {
+    fn at(&self, hour: usize, weekend: bool) -> f64 {
+        self.bins
+            .get(hour + 24 * usize::from(weekend))
+            .map_or(0.0, |count| f64::from(*count) / f64::from(UNIT))
+    }
+
+    /// `ln p(somebody) - ln p(identity)` of an hour. `usual` is everybody's share of that hour; somebody is half of the
+    /// time like everybody, half of the time active at any hour. The identity's habit backs off from this half of the week
+    /// to any day to everybody.
+    #[must_use]
+    pub fn evidence(&self, hour: Hour, usual: f64) -> f64 {
+        let both = |hour: usize| self.at(hour, false) + self.at(hour, true);
+        let all: f64 = (0..24).map(both).sum();
+        let any = (smooth(hour.hour, both) + PRIOR * usual) / (all + PRIOR);
+        let half: f64 = (0..24).map(|at| self.at(at, hour.weekend)).sum();
+        let here =
+            (smooth(hour.hour, |at| self.at(at, hour.weekend)) + PRIOR * any) / (half + PRIOR);
+        libm::log((0.5 / 24.0 + 0.5 * usual) / here)
+    }
+
     /// Counts one event.
-    pub fn add(&mut self, now: u32, count: f32) {
-        if let Some(slot) = self.0.get_mut(bin(now)) {
-            *slot += count;
+    pub fn learn(&mut self, hour: Hour) {
+        self.halve_to(hour.day / PERIOD);
+        if self.bins.iter().any(|count| *count > u8::MAX - UNIT) {
+            self.halve();
+        }
+        if let Some(count) = self
+            .bins
+            .get_mut(hour.hour + 24 * usize::from(hour.weekend))
+        {
+            *count = count.saturating_add(UNIT);
         }
     }
 
-    /// Count at `bin` smoothed over the hours before and after (kernel ¼, ½, ¼), in the same half of the week.
-    #[must_use]
-    pub fn smoothed(&self, bin: usize) -> f64 {
-        let (base, hour) = if bin >= 24 { (24, bin - 24) } else { (0, bin) };
-        let at = |hour: usize| f64::from(self.0.get(base + hour % 24).copied().unwrap_or(0.0));
-        0.25 * at(hour + 23) + 0.5 * at(hour) + 0.25 * at(hour + 1)
+    fn halve_to(&mut self, period: u16) {
+        for _ in 0..period.saturating_sub(self.period).min(8) {
+            self.halve();
+        }
+        self.period = self.period.max(period);
     }
 
-    /// Decayed number of events.
-    #[must_use]
-    pub fn total(&self) -> f64 {
-        self.0.iter().map(|count| f64::from(*count)).sum()
-    }
-
-    /// Multiplies every count by `factor`.
-    pub fn decay(&mut self, factor: f64) {
-        for count in &mut self.0 {
-            *count = (f64::from(*count) * factor) as f32;
+    fn halve(&mut self) {
+        for count in &mut self.bins {
+            *count /= 2;
         }
     }
 
-    /// Adds the counts of another histogram decayed to the same time.
+    /// Adds what was counted apart.
     pub fn merge(&mut self, other: &Self) {
-        for (count, more) in self.0.iter_mut().zip(other.0) {
-            *count += more;
+        let mut other = other.clone();
+        let period = self.period.max(other.period);
+        self.halve_to(period);
+        other.halve_to(period);
+        for (count, more) in self.bins.iter_mut().zip(other.bins) {
+            *count = count.saturating_add(more);
         }
     }
 
-    /// Appends the bins in use: a bitmap and a count for each bit.
+    /// Appends the hours in use: a bitmap and a byte for each bit.
     pub fn encode(&self, out: &mut Writer<'_>) {
         let mut used = 0u64;
-        for (bin, count) in self.0.iter().enumerate() {
-            if *count > 0.0 {
+        for (bin, count) in self.bins.iter().enumerate() {
+            if *count > 0 {
                 used |= 1 << bin;
             }
         }
+        out.u16(self.period);
         out.u32(used as u32);
         out.u16((used >> 32) as u16);
-        for count in self.0.iter().filter(|count| **count > 0.0) {
-            out.count(*count);
+        for count in self.bins.iter().filter(|count| **count > 0) {
+            out.u8(*count);
         }
     }
 
     /// Reads a histogram back; `None` when the bytes are not one.
     pub fn decode(input: &mut Reader<'_>) -> Option<Self> {
+        let mut hours = Self {
+            period: input.u16()?,
+            ..Self::default()
+        };
         let used = u64::from(input.u32()?) | u64::from(input.u16()?) << 32;
-        let mut hours = Self::default();
-        for (bin, slot) in hours.0.iter_mut().enumerate() {
+        for (bin, slot) in hours.bins.iter_mut().enumerate() {
             if used & (1 << bin) != 0 {
-                *slot = input.count()?;
+                *slot = input.u8().filter(|count| *count > 0)?;
             }
         }
         Some(hours)
@@ -96,21 +155,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bins_tell_hour_and_weekend() {
-        assert_eq!(bin(0), 0);
-        assert_eq!(bin(3600 * 23), 23);
-        assert_eq!(bin(2 * 86_400 + 3600 * 5), 29, "1970-01-03 was a Saturday");
-        assert_eq!(bin(4 * 86_400), 0, "1970-01-05 was a Monday");
+    fn hours_know_the_weekend() {
+        assert_eq!(Hour::of(3600 * 23).hour, 23);
+        assert!(!Hour::of(0).weekend);
+        assert!(Hour::of(2 * 86_400).weekend, "1970-01-03 was a Saturday");
+        assert!(Hour::of(3 * 86_400).weekend);
+        assert!(!Hour::of(4 * 86_400).weekend);
     }
 
     #[test]
-    fn smoothing_wraps_at_midnight_within_the_half_week() {
+    fn an_unusual_hour_is_evidence_and_a_usual_one_speaks_for_the_owner() {
         let mut hours = Hours::default();
-        hours.add(0, 4.0);
-        assert_eq!(hours.smoothed(0), 2.0);
-        assert_eq!(hours.smoothed(23), 1.0);
-        assert_eq!(hours.smoothed(1), 1.0);
-        assert_eq!(hours.smoothed(24), 0.0);
-        assert_eq!(hours.total(), 4.0);
+        for day in 0..40 {
+            hours.learn(Hour::of(day * 86_400 + 9 * 3600));
+        }
+        let usual = 1.0 / 24.0;
+        assert!(hours.evidence(Hour::of(9 * 3600), usual) < -1.0);
+        assert!(hours.evidence(Hour::of(21 * 3600), usual) > 1.0);
+    }
+
+    #[test]
+    fn a_full_bin_halves_all() {
+        let mut hours = Hours::default();
+        for _ in 0..200 {
+            hours.learn(Hour::of(0));
+        }
+        let mut bytes = Vec::new();
+        hours.encode(&mut Writer(&mut bytes));
+        assert_eq!(bytes.len(), 9);
+        assert_eq!(Hours::decode(&mut Reader::new(&bytes)), Some(hours));
     }
 }

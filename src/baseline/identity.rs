@@ -1,45 +1,52 @@
 //! The identity record: what one person or machine normally does, in at most a quarter of a page.
-//! May use: tallies, the byte codec.
+//! May use: values, tallies, hours, the byte codec.
 //! Must not: score, read a clock, or hold anything that names a person in clear.
 
 use arrayvec::ArrayVec;
 
 use super::bytes::{Reader, Writer};
+use super::decay::{DAY, factor};
 use super::hours::Hours;
 use super::page::Activity;
-use super::tally::{Tallies, decay};
+use super::session::Session;
+use super::tally::Tallies;
+use super::values::Values;
 
 /// How many sessions a record remembers.
-pub const SESSIONS: usize = 6;
+pub const SESSIONS: usize = 4;
 /// How many recent authentication events a record remembers, so that none is learned twice.
-pub const RECENT: usize = 4;
+pub const RECENT: usize = 16;
 /// How many physical places a record remembers: two, so that a journey there and back is seen.
 pub const PLACES: usize = 2;
+/// How many destinations of moves inside sessions a record remembers.
+pub const MOVES: usize = 4;
 
-/// Where the networks of an identity lie, finest first.
+/// The networks of an identity, finest first.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct NetworkTallies {
-    /// Full addresses, hashed.
-    pub address: Tallies<8>,
+pub struct NetworkValues {
+    /// Full addresses (/64 of IPv6), hashed.
+    pub address: Values<8>,
     /// /24 and /48 prefixes, hashed.
-    pub prefix: Tallies<8>,
+    pub prefix: Values<8>,
+    /// /20 and /40 blocks, hashed; machines only, whose pools change faster than any table holds.
+    pub block: Values<8>,
     /// Autonomous systems, in clear.
-    pub asn: Tallies<4>,
+    pub asn: Values<4>,
     /// Countries, in clear.
-    pub country: Tallies<4>,
+    pub country: Values<4>,
 }
 
-/// With what an identity comes, finest first.
+/// The clients of an identity, finest first.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct ClientTallies {
+pub struct ClientValues {
     /// User agent strings, hashed.
-    pub user_agent: Tallies<6>,
-    /// Browser families.
-    pub browser: Tallies<4>,
-    /// Operating systems.
-    pub os: Tallies<3>,
+    pub user_agent: Values<6>,
+    /// Browser families with their operating system.
+    pub browser: Values<4>,
+    /// Operating systems with their device class.
+    pub os: Values<3>,
     /// Device classes.
-    pub device: Tallies<2>,
+    pub device: Values<2>,
 }
 
 /// A physical place an identity was seen at. Coordinates in hundredths of a degree.
@@ -55,33 +62,8 @@ pub struct Place {
     pub radius: u16,
     /// The network it was seen from.
     pub prefix: u32,
-}
-
-/// A session and what it was first used with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Session {
-    /// Hash of `sid`, or of the token where there is none.
-    pub id: u32,
-    /// First use, seconds since 1970.
-    pub first: u32,
-    /// Last use that changed something, seconds since 1970.
-    pub seen: u32,
-    /// `auth_time` the session was last seen with.
-    pub auth_time: u32,
-    /// User agent at first use.
-    pub user_agent: u32,
-    /// TLS fingerprint at first use.
-    pub tls: u32,
-    /// Network at first use.
-    pub asn: u32,
-    /// Prefix at first use.
-    pub prefix: u32,
-    /// Country at first use.
-    pub country: u32,
-    /// When the last challenge was issued; 0: never.
-    pub challenged: u32,
-    /// Challenges issued and not solved.
-    pub unsolved: u8,
+    /// The country it lies in: two letters, 0 unknown.
+    pub country: u16,
 }
 
 /// What one identity normally does.
@@ -93,24 +75,70 @@ pub struct IdentityRecord {
     pub updated: u32,
     /// Authentication events learned, not decayed.
     pub history: u32,
-    /// Authentication events learned, decayed: the `n` of Witten–Bell.
+    /// Authentication events learned, decayed: the `n` of Witten-Bell.
     pub events: f32,
     /// When the last authentication event was learned, seconds since 1970.
     pub last_event: u32,
     /// `auth_time` of the newest event learned.
     pub auth_time: u32,
-    /// Hashes of the last events learned.
+    /// Hashes of the last events learned, oldest first.
     pub recent: ArrayVec<u32, RECENT>,
     /// Networks.
-    pub network: NetworkTallies,
+    pub network: NetworkValues,
     /// Clients.
-    pub client: ClientTallies,
-    /// Hours of day.
+    pub client: ClientValues,
+    /// Hours of day; people only.
     pub hours: Hours,
     /// Last places, newest first.
     pub places: ArrayVec<Place, PLACES>,
     /// Sessions, most recently used first.
     pub sessions: ArrayVec<Session, SESSIONS>,
+    /// Providers that sessions moved to.
+    pub moves: Tallies,
+}
+
+/// Calls a method on every table of values.
+macro_rules! each_values {
+    ($record:expr, |$values:ident| $body:expr) => {{
+        let network = &mut $record.network;
+        let client = &mut $record.client;
+        {
+            let $values = &mut network.address;
+            $body
+        }
+        {
+            let $values = &mut network.prefix;
+            $body
+        }
+        {
+            let $values = &mut network.block;
+            $body
+        }
+        {
+            let $values = &mut network.asn;
+            $body
+        }
+        {
+            let $values = &mut network.country;
+            $body
+        }
+        {
+            let $values = &mut client.user_agent;
+            $body
+        }
+        {
+            let $values = &mut client.browser;
+            $body
+        }
+        {
+            let $values = &mut client.os;
+            $body
+        }
+        {
+            let $values = &mut client.device;
+            $body
+        }
+    }};
 }
 
 impl IdentityRecord {
@@ -124,23 +152,20 @@ impl IdentityRecord {
         }
     }
 
-    /// Brings all counts to `now`. Time running backwards changes nothing.
+    /// Brings all counts to `now` and ends probations that are over. Time running backwards changes nothing.
     pub fn decay_to(&mut self, now: u32) {
         if now <= self.updated {
             return;
         }
-        let factor = decay(i64::from(now) - i64::from(self.updated));
+        let factor = factor(self.updated, now);
+        let day = super::decay::day(now);
         self.updated = now;
         self.events = (f64::from(self.events) * factor) as f32;
-        self.network.address.decay(factor);
-        self.network.prefix.decay(factor);
-        self.network.asn.decay(factor);
-        self.network.country.decay(factor);
-        self.client.user_agent.decay(factor);
-        self.client.browser.decay(factor);
-        self.client.os.decay(factor);
-        self.client.device.decay(factor);
-        self.hours.decay(factor);
+        each_values!(self, |values| {
+            values.decay(factor);
+            values.settle(day);
+        });
+        self.moves.decay(factor);
     }
 
     /// Adds what another record of the same identity learned from other events.
@@ -156,15 +181,18 @@ impl IdentityRecord {
         self.events += other.events;
         self.last_event = self.last_event.max(other.last_event);
         self.auth_time = self.auth_time.max(other.auth_time);
-        self.network.address.merge(&other.network.address);
-        self.network.prefix.merge(&other.network.prefix);
-        self.network.asn.merge(&other.network.asn);
-        self.network.country.merge(&other.network.country);
-        self.client.user_agent.merge(&other.client.user_agent);
-        self.client.browser.merge(&other.client.browser);
-        self.client.os.merge(&other.client.os);
-        self.client.device.merge(&other.client.device);
+        let (network, client) = (&mut self.network, &mut self.client);
+        network.address.merge(&other.network.address);
+        network.prefix.merge(&other.network.prefix);
+        network.block.merge(&other.network.block);
+        network.asn.merge(&other.network.asn);
+        network.country.merge(&other.network.country);
+        client.user_agent.merge(&other.client.user_agent);
+        client.browser.merge(&other.client.browser);
+        client.os.merge(&other.client.os);
+        client.device.merge(&other.client.device);
         self.hours.merge(&other.hours);
+        self.moves.merge(&other.moves, MOVES);
         for event in other.recent {
             self.remember_event(event);
         }
@@ -179,7 +207,7 @@ impl IdentityRecord {
     /// Fewer than 10 events and less than 14 days old: such a baseline can never deny.
     #[must_use]
     pub fn is_young(&self, now: u32) -> bool {
-        self.history < 10 && now.saturating_sub(self.created) < 14 * 86_400
+        self.history < 10 && now.saturating_sub(self.created) < 14 * DAY
     }
 
     /// Whether the event was learned before.
@@ -196,11 +224,16 @@ impl IdentityRecord {
         if self.recent.is_full() {
             self.recent.pop_at(0);
         }
-        let _full = self.recent.try_push(event);
+        let _room_was_made = self.recent.try_push(event);
     }
 
     /// Remembers a place; one entry per network, newest first.
     pub fn remember_place(&mut self, place: Place) {
+        // A merge brings older ones.
+        let newer = |known: &Place| known.prefix == place.prefix && known.seen > place.seen;
+        if self.places.iter().any(newer) {
+            return;
+        }
         self.places.retain(|known| known.prefix != place.prefix);
         let index = self.places.partition_point(|known| known.seen > place.seen);
         if self.places.is_full() {
@@ -209,13 +242,15 @@ impl IdentityRecord {
             }
             self.places.pop();
         }
-        let _full = self.places.try_insert(index, place);
+        let _room_was_made = self.places.try_insert(index, place);
     }
 
     /// The session with this id.
     #[must_use]
     pub fn session(&self, id: u32) -> Option<&Session> {
-        self.sessions.iter().find(|session| session.id == id)
+        self.sessions
+            .iter()
+            .find(|session| session.id == id && id != 0)
     }
 
     /// Stores a session in front of the others; the one longest unused makes room.
@@ -227,7 +262,7 @@ impl IdentityRecord {
         let index = self
             .sessions
             .partition_point(|known| known.seen > session.seen);
-        let _full = self.sessions.try_insert(index, session);
+        let _room_was_made = self.sessions.try_insert(index, session);
     }
 
     /// How the page should rank this record against others when space is short.
@@ -239,25 +274,29 @@ impl IdentityRecord {
     /// Appends the record's bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer(out);
-        out.u32(self.created);
-        out.u32(self.updated);
-        out.u32(self.history);
-        out.count(self.events);
-        out.u32(self.last_event);
-        out.u32(self.auth_time);
-        out.u8(self.recent.len() as u8);
-        for event in &self.recent {
-            out.u32(*event);
+        let out = &mut out;
+        for field in [
+            self.created,
+            self.updated,
+            self.history,
+            self.last_event,
+            self.auth_time,
+        ] {
+            out.u32(field);
         }
-        self.network.address.encode(&mut out);
-        self.network.prefix.encode(&mut out);
-        self.network.asn.encode(&mut out);
-        self.network.country.encode(&mut out);
-        self.client.user_agent.encode(&mut out);
-        self.client.browser.encode(&mut out);
-        self.client.os.encode(&mut out);
-        self.client.device.encode(&mut out);
-        self.hours.encode(&mut out);
+        out.count(self.events);
+        out.u8(self.recent.len() as u8);
+        self.recent.iter().for_each(|event| out.u32(*event));
+        self.network.address.encode(out);
+        self.network.prefix.encode(out);
+        self.network.block.encode(out);
+        self.network.asn.encode(out);
+        self.network.country.encode(out);
+        self.client.user_agent.encode(out);
+        self.client.browser.encode(out);
+        self.client.os.encode(out);
+        self.client.device.encode(out);
+        self.hours.encode(out);
         out.u8(self.places.len() as u8);
         for place in &self.places {
             out.u32(place.seen);
@@ -265,11 +304,11 @@ impl IdentityRecord {
             out.u16(place.longitude as u16);
             out.u16(place.radius);
             out.u32(place.prefix);
+            out.u16(place.country);
         }
         out.u8(self.sessions.len() as u8);
-        for session in &self.sessions {
-            session.encode(&mut out);
-        }
+        self.sessions.iter().for_each(|session| session.encode(out));
+        self.moves.encode(out);
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -281,78 +320,43 @@ impl IdentityRecord {
             created: input.u32()?,
             updated: input.u32()?,
             history: input.u32()?,
-            events: input.count()?,
             last_event: input.u32()?,
             auth_time: input.u32()?,
+            events: input.count()?,
             ..Self::default()
         };
         for _ in 0..input.u8()? {
             record.recent.try_push(input.u32()?).ok()?;
         }
-        record.network = NetworkTallies {
-            address: Tallies::decode(input)?,
-            prefix: Tallies::decode(input)?,
-            asn: Tallies::decode(input)?,
-            country: Tallies::decode(input)?,
+        record.network = NetworkValues {
+            address: Values::decode(input)?,
+            prefix: Values::decode(input)?,
+            block: Values::decode(input)?,
+            asn: Values::decode(input)?,
+            country: Values::decode(input)?,
         };
-        record.client = ClientTallies {
-            user_agent: Tallies::decode(input)?,
-            browser: Tallies::decode(input)?,
-            os: Tallies::decode(input)?,
-            device: Tallies::decode(input)?,
+        record.client = ClientValues {
+            user_agent: Values::decode(input)?,
+            browser: Values::decode(input)?,
+            os: Values::decode(input)?,
+            device: Values::decode(input)?,
         };
         record.hours = Hours::decode(input)?;
         for _ in 0..input.u8()? {
-            record
-                .places
-                .try_push(Place {
-                    seen: input.u32()?,
-                    latitude: input.u16()? as i16,
-                    longitude: input.u16()? as i16,
-                    radius: input.u16()?,
-                    prefix: input.u32()?,
-                })
-                .ok()?;
+            let place = Place {
+                seen: input.u32()?,
+                latitude: input.u16()? as i16,
+                longitude: input.u16()? as i16,
+                radius: input.u16()?,
+                prefix: input.u32()?,
+                country: input.u16()?,
+            };
+            record.places.try_push(place).ok()?;
         }
         for _ in 0..input.u8()? {
             record.sessions.try_push(Session::decode(input)?).ok()?;
         }
+        record.moves = Tallies::decode(input, MOVES)?;
         input.is_empty().then_some(record)
-    }
-}
-
-impl Session {
-    fn encode(&self, out: &mut Writer<'_>) {
-        for field in [
-            self.id,
-            self.first,
-            self.seen,
-            self.auth_time,
-            self.user_agent,
-            self.tls,
-            self.asn,
-            self.prefix,
-            self.country,
-            self.challenged,
-        ] {
-            out.u32(field);
-        }
-        out.u8(self.unsolved);
-    }
-
-    fn decode(input: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            id: input.u32()?,
-            first: input.u32()?,
-            seen: input.u32()?,
-            auth_time: input.u32()?,
-            user_agent: input.u32()?,
-            tls: input.u32()?,
-            asn: input.u32()?,
-            prefix: input.u32()?,
-            country: input.u32()?,
-            challenged: input.u32()?,
-            unsolved: input.u8()?,
-        })
     }
 }

@@ -3,9 +3,12 @@
 //! Must not: decide, or know where the pages are stored.
 
 pub mod bytes;
+pub mod decay;
 pub mod hours;
 pub mod identity;
 pub mod page;
 pub mod population;
+pub mod session;
 pub mod snapshot;
 pub mod tally;
+pub mod values;

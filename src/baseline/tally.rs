@@ -1,205 +1,157 @@
-//! A bounded table of decayed counts: the values an identity has used, how often, and how many it has used at all.
-//! May use: the byte codec, arrayvec, libm.
-//! Must not: grow past its bound, or read a clock.
-
-use arrayvec::ArrayVec;
+//! A bounded table of decayed counts by the SpaceSaving rule: heavy hitters stay, totals stay exact.
+//! May use: the byte codec.
+//! Must not: grow past the bound it is given.
+//!
+//! Metwally et al. 2005: a new key in a full table takes the place and inherits the count of the smallest. So the counts
+//! always add up to the number of events.
 
 use super::bytes::{Reader, Writer};
 
-/// Seconds in which an old count loses half its weight: 120 days (`docs/design.md`, novelty).
-pub const HALF_LIFE: f64 = 120.0 * 86_400.0;
-
-/// Counts below this are forgotten.
-const FORGOTTEN: f32 = 1.0 / 64.0;
-
-/// The factor by which counts shrink over `seconds`. Time running backwards shrinks nothing.
-#[must_use]
-pub fn decay(seconds: i64) -> f64 {
-    if seconds <= 0 {
-        1.0
-    } else {
-        libm::exp2(-(seconds as f64) / HALF_LIFE)
-    }
-}
-
-/// One value and its decayed count.
+/// One key and its count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tally {
-    /// Hash or code of the value; 0 is never stored.
-    pub value: u32,
-    /// Decayed number of authentication events with it.
+    /// Hash or code of the value.
+    pub key: u32,
+    /// Decayed number of events.
     pub count: f32,
 }
 
-/// At most `N` values. When a new one does not fit, the least used makes room and is remembered as `spilled`.
+/// Counts in ascending order of key.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Tallies<const N: usize> {
-    /// In ascending order of value.
-    entries: ArrayVec<Tally, N>,
-    /// Decayed number of distinct values that were evicted.
-    spilled: f32,
-    /// Decayed number of events of evicted values.
-    spilled_count: f32,
+pub struct Tallies {
+    entries: Vec<Tally>,
+    total: f32,
+    replaced: f32,
 }
 
-impl<const N: usize> Tallies<N> {
-    /// Decayed count of `value`.
+impl Tallies {
+    /// Decayed count of `key`.
     #[must_use]
-    pub fn count(&self, value: u32) -> f64 {
+    pub fn count(&self, key: u32) -> f64 {
         self.entries
-            .iter()
-            .find(|entry| entry.value == value)
+            .binary_search_by_key(&key, |entry| entry.key)
+            .ok()
+            .and_then(|index| self.entries.get(index))
             .map_or(0.0, |entry| f64::from(entry.count))
     }
 
-    /// Whether `value` is in the table.
-    #[must_use]
-    pub fn contains(&self, value: u32) -> bool {
-        self.entries.iter().any(|entry| entry.value == value)
-    }
-
-    /// Decayed number of events counted here.
+    /// Decayed number of events.
     #[must_use]
     pub fn total(&self) -> f64 {
-        f64::from(self.spilled_count)
+        f64::from(self.total)
+    }
+
+    /// Number of distinct keys, replaced ones included; fades with the counts.
+    #[must_use]
+    pub fn distinct(&self) -> f64 {
+        f64::from(self.replaced)
             + self
                 .entries
                 .iter()
-                .map(|entry| f64::from(entry.count))
+                .map(|entry| f64::from(entry.count.min(1.0)))
                 .sum::<f64>()
     }
 
-    /// Number of distinct values used (the `T` of Witten–Bell), evicted ones included as far as they have not decayed.
-    #[must_use]
-    pub fn distinct(&self) -> f64 {
-        self.entries.len() as f64 + f64::from(self.spilled)
-    }
-
-    /// The values in ascending order.
+    /// The keys in ascending order.
     #[must_use]
     pub fn entries(&self) -> &[Tally] {
         &self.entries
     }
 
-    /// Whether nothing was ever counted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The most used value.
-    #[must_use]
-    pub fn most_used(&self) -> Option<u32> {
-        self.entries
-            .iter()
-            .max_by(|a, b| a.count.total_cmp(&b.count).then(b.value.cmp(&a.value)))
-            .map(|entry| entry.value)
-    }
-
-    /// Counts `value` once more; 0 (absent) counts nothing.
-    pub fn add(&mut self, value: u32, count: f32) {
-        if value == 0 {
-            return;
-        }
-        match self
-            .entries
-            .binary_search_by_key(&value, |entry| entry.value)
-        {
+    /// Counts `count` events of `key` in a table of at most `bound` keys.
+    pub fn add(&mut self, key: u32, count: f32, bound: usize) {
+        self.total += count;
+        match self.entries.binary_search_by_key(&key, |entry| entry.key) {
             Ok(index) => {
                 if let Some(entry) = self.entries.get_mut(index) {
                     entry.count += count;
                 }
             }
-            Err(index) => {
-                let index = if self.entries.is_full() {
-                    self.spill();
-                    self.entries.partition_point(|entry| entry.value < value)
+            Err(_) => {
+                let inherited = if self.entries.len() >= bound {
+                    self.replace_smallest()
                 } else {
-                    index
+                    0.0
                 };
-                if self
-                    .entries
-                    .try_insert(index, Tally { value, count })
-                    .is_err()
-                {
-                    self.spilled += 1.0;
-                    self.spilled_count += count;
-                }
+                let index = self.entries.partition_point(|entry| entry.key < key);
+                let count = inherited + count;
+                self.entries.insert(index, Tally { key, count });
             }
         }
     }
 
-    /// Multiplies every count by `factor` and forgets what has become negligible.
+    fn replace_smallest(&mut self) -> f32 {
+        let smallest = self
+            .entries
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| a.count.total_cmp(&b.count).then(a.key.cmp(&b.key)))
+            .map(|(index, entry)| (index, entry.count));
+        let Some((index, count)) = smallest else {
+            return 0.0;
+        };
+        self.entries.remove(index);
+        self.replaced += count.min(1.0);
+        count
+    }
+
+    /// Multiplies every count.
     pub fn decay(&mut self, factor: f64) {
         if factor >= 1.0 {
             return;
         }
-        for entry in &mut self.entries {
-            entry.count = (f64::from(entry.count) * factor) as f32;
-        }
-        self.entries.retain(|entry| entry.count >= FORGOTTEN);
-        self.spilled = (f64::from(self.spilled) * factor) as f32;
-        self.spilled_count = (f64::from(self.spilled_count) * factor) as f32;
+        let shrink = |count: &mut f32| *count = (f64::from(*count) * factor) as f32;
+        self.entries
+            .iter_mut()
+            .for_each(|entry| shrink(&mut entry.count));
+        shrink(&mut self.total);
+        shrink(&mut self.replaced);
     }
 
-    /// Adds the counts of another table. Both must be decayed to the same time.
-    pub fn merge(&mut self, other: &Self) {
+    /// Adds what was counted apart; exact while neither table overflowed.
+    pub fn merge(&mut self, other: &Self, bound: usize) {
+        let total = self.total + other.total;
+        let replaced = other.replaced;
         for entry in &other.entries {
-            self.add(entry.value, entry.count);
+            self.add(entry.key, entry.count, bound);
         }
-        self.spilled += other.spilled;
-        self.spilled_count += other.spilled_count;
-    }
-
-    fn spill(&mut self) {
-        let least = self
-            .entries
-            .iter()
-            .enumerate()
-            .min_by(|(_, a), (_, b)| a.count.total_cmp(&b.count).then(a.value.cmp(&b.value)))
-            .map(|(index, _)| index);
-        if let Some(gone) = least.and_then(|index| self.entries.pop_at(index)) {
-            self.spilled += 1.0;
-            self.spilled_count += gone.count;
-        }
+        self.total = total;
+        self.replaced += replaced;
     }
 
     /// Appends the table to a record.
     pub fn encode(&self, out: &mut Writer<'_>) {
-        out.u8(self.entries.len() as u8 | if self.spilled > 0.0 { 0x80 } else { 0 });
-        if self.spilled > 0.0 {
-            out.count(self.spilled);
-            out.count(self.spilled_count);
-        }
+        out.u16(self.entries.len() as u16);
+        out.count(self.total);
+        out.count(self.replaced);
         for entry in &self.entries {
-            out.u32(entry.value);
+            out.u32(entry.key);
             out.count(entry.count);
         }
     }
 
-    /// Reads a table back; `None` when the bytes are not one.
-    pub fn decode(input: &mut Reader<'_>) -> Option<Self> {
-        let head = input.u8()?;
-        let mut table = Self::default();
-        if head & 0x80 != 0 {
-            table.spilled = input.count()?;
-            table.spilled_count = input.count()?;
-        }
-        let length = usize::from(head & 0x7f);
-        if length > N {
+    /// Reads a table of at most `bound` keys back; `None` when the bytes are not one.
+    pub fn decode(input: &mut Reader<'_>, bound: usize) -> Option<Self> {
+        let length = usize::from(input.u16()?);
+        if length > bound {
             return None;
         }
-        let mut last = 0;
+        let mut table = Self {
+            entries: Vec::with_capacity(length),
+            total: input.count()?,
+            replaced: input.count()?,
+        };
+        let mut last = None;
         for _ in 0..length {
             let entry = Tally {
-                value: input.u32()?,
+                key: input.u32()?,
                 count: input.count()?,
             };
-            if entry.value <= last {
+            if last.is_some_and(|last| entry.key <= last) {
                 return None;
             }
-            last = entry.value;
-            table.entries.try_push(entry).ok()?;
+            last = Some(entry.key);
+            table.entries.push(entry);
         }
         Some(table)
     }
@@ -210,43 +162,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_bounds() {
-        let mut table = Tallies::<2>::default();
-        for value in [5, 5, 9, 5, 7, 0] {
-            table.add(value, 1.0);
+    fn a_full_table_keeps_its_total_and_its_heavy_hitters() {
+        let mut table = Tallies::default();
+        for key in [5, 5, 9, 5, 7, 8] {
+            table.add(key, 1.0, 2);
         }
         assert_eq!(table.count(5), 3.0);
-        assert_eq!(table.count(9), 0.0, "9 made room for 7");
-        assert_eq!(table.count(7), 1.0);
-        assert_eq!(table.distinct(), 3.0);
-        assert_eq!(table.total(), 5.0);
-        assert_eq!(table.most_used(), Some(5));
-    }
-
-    #[test]
-    fn decays_by_half_life() {
-        assert_eq!(decay(0), 1.0);
-        assert_eq!(decay(-5), 1.0);
-        assert!((decay(120 * 86_400) - 0.5).abs() < 1e-12);
-        let mut table = Tallies::<4>::default();
-        table.add(1, 4.0);
-        table.decay(0.5);
-        assert_eq!(table.count(1), 2.0);
-        table.decay(1.0 / 256.0);
-        assert!(table.is_empty());
+        assert_eq!(table.total(), 6.0);
+        assert_eq!(
+            table.entries().iter().map(|entry| entry.count).sum::<f32>(),
+            6.0
+        );
+        assert_eq!(table.distinct(), 4.0);
     }
 
     #[test]
     fn survives_encoding() {
-        let mut table = Tallies::<3>::default();
-        for value in 1..=5 {
-            table.add(value * 1000, value as f32);
+        let mut table = Tallies::default();
+        for key in 0..6 {
+            table.add(key, 1.5, 4);
         }
         let mut bytes = Vec::new();
         table.encode(&mut Writer(&mut bytes));
-        let mut input = Reader::new(&bytes);
-        assert_eq!(Tallies::decode(&mut input), Some(table));
-        assert!(input.is_empty());
-        assert_eq!(Tallies::<2>::decode(&mut Reader::new(&bytes)), None);
+        assert_eq!(Tallies::decode(&mut Reader::new(&bytes), 4), Some(table));
+        assert_eq!(Tallies::decode(&mut Reader::new(&bytes), 3), None);
     }
 }

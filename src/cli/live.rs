@@ -2,8 +2,10 @@
 //! May use: the engine's two functions and a memory.
 //! Must not: look at a label before the score is made.
 
-use stepgate::assess::{Assessment, Lesson, assess, observe, observe_population};
+use stepgate::assess::{Assessment, Lesson, assess};
 use stepgate::baseline::population::Population;
+use stepgate::evidence::Known;
+use stepgate::observe::{self, observe};
 use stepgate::policy::{Policy, Route};
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
@@ -73,28 +75,26 @@ impl Live {
         let record = features
             .identity
             .and_then(|locator| self.memory.find(locator, &self.key));
-        let assessment = assess(
-            &self.policy,
-            tier,
-            &signals,
-            &features,
-            record.as_ref(),
-            &self.population,
-        );
-        let lesson = match self.learn {
-            Learn::Allowed => assessment.lesson,
-            Learn::Unlabelled if event.attack.is_none() => Lesson::Event,
-            Learn::Unlabelled => Lesson::Nothing,
+        let known = Known::of(&self.population).with_identity(record.as_ref());
+        let mut assessment = assess(&self.policy, tier, &signals, &features, &known);
+        if self.learn == Learn::Unlabelled {
+            let lesson = std::mem::take(&mut assessment.lesson);
+            assessment.lesson = match event.attack {
+                None => lesson.trusted(),
+                Some(_) => lesson.distrusted(),
+            };
+        }
+        let outcome = observe::Outcome {
+            succeeded: succeeded(event),
         };
-        let success = succeeded(event);
-        if success
-            && let Some(locator) = features.identity
-            && let Some(changed) = observe(&features, lesson, success, record.as_ref())
-        {
+        let seen = observe(&features, &assessment, outcome, &known);
+        for lesson in &seen.lessons {
+            self.population.learn(lesson);
+        }
+        if let (Some(locator), Some(record)) = (features.identity, &seen.record) {
             self.memory
-                .store(locator, &changed, &self.key, &mut self.buffer);
-            if lesson == Lesson::Event {
-                observe_population(&features, &mut self.population);
+                .store(locator, record, &self.key, &mut self.buffer);
+            if matches!(assessment.lesson, Lesson::Event(_)) {
                 self.learned += 1;
                 self.newest = self.newest.max(features.now);
             }

@@ -2,57 +2,171 @@
 //! May use: signals, baseline, novelty.
 //! Must not: look at other families.
 
-use super::novelty::{likelihood_ratio, step};
+use super::network;
+use super::novelty::{Identity, MIMICRY_COARSE, MIMICRY_FINE, Step, matched};
 use super::{Gathered, Known, Reason};
-use crate::baseline::population::Level;
+use crate::baseline::identity::IdentityRecord;
+use crate::baseline::population::patterns::{CLIENT, Groups, Patterns, PerPattern, pattern};
+use crate::baseline::population::{PatternLesson, Population, Shared};
+use crate::baseline::values::{Relation, Version, relation};
 use crate::signals::features::Features;
 
-pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathered<'_>) {
-    let Some(record) = known.identity else { return };
+fn steps(
+    record: &IdentityRecord,
+    features: &Features,
+    everybody: &Population,
+    identity: &Identity,
+) -> [Step; 4] {
     let own = &record.client;
-    let everybody = known.population;
-    let ratio = likelihood_ratio([
-        step(
+    let f = features;
+    [
+        identity.step(
             &own.device,
-            features.device,
-            everybody,
-            Level::Device,
-            (Level::Device, 0),
+            f.device,
+            everybody.share(Shared::Device, f.device),
+            MIMICRY_COARSE,
         ),
-        step(
+        identity.step(
             &own.os,
-            features.os,
-            everybody,
-            Level::Os,
-            (Level::Device, features.device),
+            f.os,
+            everybody.share(Shared::Os, f.os),
+            MIMICRY_COARSE,
         ),
-        step(
+        identity.step(
             &own.browser,
-            features.browser,
-            everybody,
-            Level::Browser,
-            (Level::Os, features.os),
+            f.browser,
+            everybody.share(Shared::Browser, f.browser),
+            MIMICRY_COARSE,
         ),
-        step(
+        identity.step(
             &own.user_agent,
-            features.user_agent,
-            everybody,
-            Level::UserAgent,
-            (Level::Browser, features.browser),
+            f.user_agent,
+            everybody.share(Shared::UserAgent, f.user_agent),
+            MIMICRY_FINE,
         ),
-    ]);
-    let known_family = own.browser.contains(features.browser)
-        && own.os.contains(features.os)
-        && own.device.contains(features.device);
+    ]
+}
+
+/// Evidence of a person's login: the client chain, corrected for how new networks and new clients go together in this
+/// population. Returns what the population may learn of it.
+pub(super) fn person(
+    record: &IdentityRecord,
+    features: &Features,
+    known: &Known<'_>,
+    identity: &Identity,
+    from: &network::Found,
+    found: &mut Gathered<'_>,
+) -> PatternLesson {
+    let steps = steps(record, features, known.population, identity);
+    let level = matched(&steps);
+    let (shown, expected) = with_versions(
+        record,
+        features,
+        known.population,
+        level,
+        identity.expectation(&steps),
+    );
+    let gap = f64::from(features.now.saturating_sub(record.last_event));
+    let habit = (record.network.asn.distinct() - 1.0 + record.client.browser.distinct() - 1.0)
+        / (f64::from(record.events) + 1.0);
+    let groups = Groups::new(record.history, gap, habit);
+    let joint = Patterns::joint(&from.expected, &expected);
+    let factors = known.population.patterns().factors(groups, &joint);
+    let shown = pattern(from.level, shown);
+    let together = -libm::log(factors.get(shown).copied().unwrap_or(1.0));
+    let nats = identity.chain(&steps) + together;
     found.add(
-        if known_family {
+        if level <= 1 {
             Reason::NewClient
         } else {
             Reason::NewDevice
         },
-        ratio,
+        nats,
     );
-    if features.script && !features.kind.is_machine() && ratio > 0.0 {
+    if features.script && nats > 0.0 {
         found.add(Reason::ScriptClient, 1.0);
     }
+    PatternLesson {
+        groups,
+        joint,
+        shown,
+        fresh: fresh(from, &factors, shown),
+    }
+}
+
+/// Whether the address was fresh although the provider is known, and how likely that was.
+fn fresh(from: &network::Found, factors: &PerPattern, shown: usize) -> Option<(bool, f64)> {
+    let [address, prefix, asn, ..] = from.expected;
+    let likely = (prefix + asn) / (address + prefix + asn);
+    let at = pattern(from.level.max(2), shown % CLIENT);
+    let factor = factors.get(at).copied().unwrap_or(1.0);
+    (from.level <= 2).then_some((from.level > 0, (likely * factor).min(1.0)))
+}
+
+/// Evidence of a machine's event; see `network::machine` for why it never speaks for the owner.
+pub(super) fn machine(
+    record: &IdentityRecord,
+    features: &Features,
+    known: &Known<'_>,
+    identity: &Identity,
+    found: &mut Gathered<'_>,
+) {
+    let [_, _, browser, user_agent] = steps(record, features, known.population, identity);
+    let nats = identity.chain(&[browser, user_agent]).max(0.0);
+    let known_browser = record.client.browser.count(features.browser) > 0.0;
+    found.add(
+        if known_browser {
+            Reason::NewClient
+        } else {
+            Reason::NewDevice
+        },
+        nats,
+    );
+}
+
+/// Splits "browser known" by version and "system known" by its version.
+fn with_versions(
+    record: &IdentityRecord,
+    features: &Features,
+    everybody: &Population,
+    level: usize,
+    plain: [f64; 5],
+) -> (usize, [f64; CLIENT]) {
+    let [user_agent, browser, os, device, none] = plain;
+    let [newer, same, older] = everybody.browser_relations();
+    let [current, behind] = everybody.os_relations();
+    let expected = [
+        user_agent,
+        browser * newer,
+        browser * same,
+        browser * older,
+        os * current,
+        os * behind,
+        device,
+        none,
+    ];
+    let shown = match level {
+        0 => 0,
+        1 => match record.client.browser.established(features.browser) {
+            Some(value) => match relation(value.version, features.version) {
+                Relation::Newer => 1,
+                Relation::Same => 2,
+                Relation::Older => 3,
+            },
+            None => 1,
+        },
+        2 => match record.client.os.established(features.os) {
+            Some(value) => {
+                let os = Version {
+                    browser: 0,
+                    ..value.version
+                };
+                4 + usize::from(relation(os, features.version) == Relation::Older)
+            }
+            None => 4,
+        },
+        3 => 6,
+        _ => 7,
+    };
+    (shown, expected)
 }

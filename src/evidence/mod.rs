@@ -6,13 +6,15 @@ mod client;
 mod network;
 mod novelty;
 mod reason;
+pub(crate) mod session;
 mod time;
 mod velocity;
 
 use arrayvec::ArrayVec;
 
 use crate::baseline::identity::IdentityRecord;
-use crate::baseline::population::Population;
+use crate::baseline::population::{PatternLesson, Population};
+use crate::baseline::session::Session;
 use crate::signals::features::Features;
 
 pub use reason::{Family, Nature, REASONS, Reason, Row};
@@ -32,27 +34,122 @@ pub struct Evidence {
 /// All evidence of one decision.
 pub type EvidenceList = ArrayVec<Evidence, MAX_EVIDENCE>;
 
-/// What evidence is gathered from.
+/// What is known when a request is assessed: the records that were read, and everybody.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// The identity's record decayed to now; absent for a new identity.
+    /// The identity's record; absent for a new identity.
     pub identity: Option<&'a IdentityRecord>,
     /// Everybody.
     pub population: &'a Population,
 }
 
-/// Gathers the evidence of every family.
+impl<'a> Known<'a> {
+    /// Nothing but everybody.
+    #[must_use]
+    pub const fn of(population: &'a Population) -> Self {
+        Self {
+            identity: None,
+            population,
+        }
+    }
+
+    /// The same with the record of the identity that asks.
+    #[must_use]
+    pub const fn with_identity(mut self, record: Option<&'a IdentityRecord>) -> Self {
+        self.identity = record;
+        self
+    }
+}
+
+/// What was gathered, with what learning needs to know of it.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Findings {
+    /// Every piece of evidence.
+    pub evidence: EvidenceList,
+    /// The identity was never seen with this provider.
+    pub new_network: bool,
+    /// A value of this context is known but on probation.
+    pub returning: bool,
+    /// What the population may learn about patterns of novelty.
+    pub pattern: Option<PatternLesson>,
+}
+
+/// Evidence of a login, or of any request of a credential without sessions.
 #[must_use]
-pub fn gather(features: &Features, known: &Known<'_>, weights: &Weights) -> EvidenceList {
-    let mut found = Gathered {
-        list: EvidenceList::new(),
-        weights,
+pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Findings {
+    let mut found = Gathered::new(weights);
+    let Some(record) = known.identity.filter(|record| record.history > 0) else {
+        network::stranger(features, known, &mut found);
+        velocity::crowd(features, known, true, &mut found);
+        return Findings {
+            evidence: found.list,
+            new_network: true,
+            ..Findings::default()
+        };
     };
-    network::gather(features, known, &mut found);
-    client::gather(features, known, &mut found);
-    time::gather(features, known, &mut found);
-    velocity::gather(features, known, &mut found);
-    found.list
+    let since = |earlier: u32| f64::from(features.now.saturating_sub(earlier));
+    let identity = novelty::Identity {
+        events: f64::from(record.events),
+        stretch: novelty::absence(
+            since(record.last_event),
+            f64::from(record.last_event.saturating_sub(record.created)),
+        ),
+    };
+    let (level, pattern) = if features.kind.is_machine() {
+        let level = network::machine(record, features, known, &identity, &mut found);
+        client::machine(record, features, known, &identity, &mut found);
+        (level, None)
+    } else {
+        let from = network::person(record, features, known, &identity, &mut found);
+        let pattern = client::person(record, features, known, &identity, &from, &mut found);
+        time::person(record, features, known, &mut found);
+        (from.level, Some(pattern))
+    };
+    let new_network = level > 2;
+    velocity::travel(record, features, velocity::Journeys::Any, &mut found);
+    velocity::crowd(features, known, new_network, &mut found);
+    let returning = is_returning(record, features);
+    if returning {
+        found.add(Reason::Returning, -1.0);
+    }
+    Findings {
+        evidence: found.list,
+        new_network,
+        returning,
+        pattern: pattern.filter(|_| !returning),
+    }
+}
+
+/// Evidence of a request inside a session that is known.
+#[must_use]
+pub fn of_request(
+    session: &Session,
+    features: &Features,
+    known: &Known<'_>,
+    weights: &Weights,
+) -> Findings {
+    let mut found = Gathered::new(weights);
+    if let Some(record) = known.identity {
+        session::gather(record, session, features, known, &mut found);
+        velocity::travel(record, features, velocity::Journeys::Abroad, &mut found);
+    }
+    Findings {
+        evidence: found.list,
+        ..Findings::default()
+    }
+}
+
+/// Whether a value of this context was seen before and is on probation.
+fn is_returning(record: &IdentityRecord, features: &Features) -> bool {
+    let (network, client) = (&record.network, &record.client);
+    network.address.on_probation(features.address)
+        || network.prefix.on_probation(features.prefix)
+        || network.asn.on_probation(features.asn)
+        || network.country.on_probation(features.country)
+        || client.user_agent.on_probation(features.user_agent)
+        || client.browser.on_probation(features.browser)
+        || client.os.on_probation(features.os)
+        || client.device.on_probation(features.device)
 }
 
 /// Weights of all reasons: the table's defaults unless the policy says otherwise.
@@ -85,7 +182,14 @@ struct Gathered<'a> {
     weights: &'a Weights,
 }
 
-impl Gathered<'_> {
+impl<'a> Gathered<'a> {
+    fn new(weights: &'a Weights) -> Self {
+        Self {
+            list: EvidenceList::new(),
+            weights,
+        }
+    }
+
     /// Adds `strength` times the reason's weight. Nothing is added for zero.
     fn add(&mut self, reason: Reason, strength: f64) {
         let nats = strength * self.weights.of(reason);

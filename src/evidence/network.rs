@@ -1,62 +1,123 @@
-//! From where: novelty of address, prefix, provider and country, and anonymisers.
+//! From where: novelty of address, prefix, provider and country, how providers change addresses, and anonymisers.
 //! May use: signals, baseline, novelty.
 //! Must not: look at other families.
 
-use super::novelty::{likelihood_ratio, step};
+use super::novelty::{Identity, MIMICRY_COARSE, MIMICRY_FINE, Step, matched};
 use super::{Gathered, Known, Reason};
-use crate::baseline::population::Level;
+use crate::baseline::identity::IdentityRecord;
+use crate::baseline::population::{Population, Shared};
 use crate::signals::features::Features;
 use crate::signals::request::Anonymiser;
 
-pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathered<'_>) {
-    let Some(record) = known.identity else { return };
+/// Below this many nats an anonymiser is the identity's habit.
+const HABITUAL: f64 = 0.0;
+
+/// What the network chain found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// The finest level that matched: address, prefix, provider, country, none.
+    pub(super) level: usize,
+    /// How likely each level was.
+    pub(super) expected: [f64; 5],
+}
+
+fn steps(
+    record: &IdentityRecord,
+    features: &Features,
+    everybody: &Population,
+    identity: &Identity,
+) -> [Step; 4] {
     let own = &record.network;
-    let everybody = known.population;
-    let ratio = likelihood_ratio([
-        step(
+    let f = features;
+    [
+        identity.step(
             &own.country,
-            features.country,
-            everybody,
-            Level::Country,
-            (Level::Country, 0),
+            f.country,
+            everybody.country_share(f.country),
+            MIMICRY_COARSE,
         ),
-        step(
-            &own.asn,
-            features.asn,
-            everybody,
-            Level::Asn,
-            (Level::Country, features.country),
-        ),
-        step(
+        identity.step(&own.asn, f.asn, everybody.asn_share(f.asn), MIMICRY_COARSE),
+        identity.step(
             &own.prefix,
-            features.prefix,
-            everybody,
-            Level::Prefix,
-            (Level::Asn, features.asn),
+            f.prefix,
+            everybody.share(Shared::Prefix, f.prefix),
+            MIMICRY_FINE,
         ),
-        step(
+        identity.step(
             &own.address,
-            features.address,
-            everybody,
-            Level::Address,
-            (Level::Prefix, features.prefix),
+            f.address,
+            everybody.share(Shared::Address, f.address),
+            MIMICRY_FINE,
         ),
-    ]);
-    let reason = if features.country != 0
-        && !own.country.is_empty()
-        && !own.country.contains(features.country)
-    {
+    ]
+}
+
+/// Evidence of a person's login.
+pub(super) fn person(
+    record: &IdentityRecord,
+    features: &Features,
+    known: &Known<'_>,
+    identity: &Identity,
+    found: &mut Gathered<'_>,
+) -> Found {
+    let steps = steps(record, features, known.population, identity);
+    let level = matched(&steps);
+    // A known provider that keeps handing out fresh addresses explains a fresh one.
+    let churn = if (1..=2).contains(&level) {
+        known.population.churn(features.asn)
+    } else {
+        0.0
+    };
+    let nats = identity.chain(&steps) + churn;
+    found.add(reason(record, features, level), nats);
+    if nats > HABITUAL {
+        found.add(Reason::Anonymiser, anonymiser(features));
+    }
+    Found {
+        level,
+        expected: identity.expectation(&steps),
+    }
+}
+
+/// Evidence of a machine's event: one more level, the block a pool lies in. A familiar client does not make a strange
+/// network less strange, so the evidence never speaks for the owner: it is what a stolen key usually comes with.
+pub(super) fn machine(
+    record: &IdentityRecord,
+    features: &Features,
+    known: &Known<'_>,
+    identity: &Identity,
+    found: &mut Gathered<'_>,
+) -> usize {
+    let [country, asn, prefix, address] = steps(record, features, known.population, identity);
+    let block = identity.step(
+        &record.network.block,
+        features.block,
+        known.population.share(Shared::Block, features.block),
+        MIMICRY_FINE,
+    );
+    let level = matched(&[country, asn, prefix, address]);
+    let nats = identity.chain(&[country, asn, block, prefix, address]);
+    found.add(reason(record, features, level), nats.max(0.0));
+    level
+}
+
+/// Evidence of an identity nobody knows yet: how rare its provider is among everybody.
+pub(super) fn stranger(features: &Features, known: &Known<'_>, found: &mut Gathered<'_>) {
+    if features.asn != 0 && known.population.events() > 0.0 {
+        found.add(Reason::RareNetwork, known.population.rarity(features.asn));
+    }
+}
+
+fn reason(record: &IdentityRecord, features: &Features, level: usize) -> Reason {
+    let own = &record.network;
+    if own.country.count(features.country) <= 0.0 {
         Reason::NewCountry
-    } else if features.asn != 0 && !own.asn.is_empty() && !own.asn.contains(features.asn) {
+    } else if own.asn.count(features.asn) <= 0.0 {
         Reason::NewAsn
-    } else if !own.prefix.contains(features.prefix) {
+    } else if level >= 2 {
         Reason::NewNetwork
     } else {
         Reason::NewAddress
-    };
-    found.add(reason, ratio);
-    if ratio > 0.0 {
-        found.add(Reason::Anonymiser, anonymiser(features));
     }
 }
 
@@ -66,7 +127,7 @@ fn anonymiser(features: &Features) -> f64 {
         3.0
     } else if flags.has(Anonymiser::PROXY) {
         2.0
-    } else if flags.has(Anonymiser::HOSTING) && !features.kind.is_machine() {
+    } else if flags.has(Anonymiser::HOSTING) {
         1.5
     } else if flags.has(Anonymiser::VPN | Anonymiser::UNKNOWN) {
         1.0

@@ -159,40 +159,55 @@ macro_rules! reasons {
 reasons! {
     NewAddress "new-address" Network Novelty 1.0
         "an address this identity was not seen with, in a network it uses"
-        "Witten-Bell back-off over address, prefix, ASN and country";
+        "hierarchical Witten-Bell back-off over address, prefix, provider and country, less how often the provider changes addresses";
     NewNetwork "new-network" Network Novelty 1.0
         "a network (/24 or /48) this identity was not seen with, of a provider it uses"
-        "Witten-Bell back-off over address, prefix, ASN and country";
+        "as new-address";
     NewAsn "new-asn" Network Novelty 1.0
         "a provider (autonomous system) this identity was not seen with"
-        "Witten-Bell back-off over address, prefix, ASN and country";
+        "as new-address";
     NewCountry "new-country" Network Novelty 1.0
         "a country this identity was not seen in"
-        "Witten-Bell back-off over address, prefix, ASN and country";
+        "as new-address";
+    RareNetwork "rare-network" Network Novelty 1.0
+        "the first login of an identity comes from a provider hardly anybody here uses"
+        "ln(1/2 + 1/2 / (K p)), K providers known, p the provider's share";
     Anonymiser "anonymiser" Network Suspicion 1.0
         "the address belongs to Tor, a VPN, a proxy or a hosting provider this identity does not usually use"
-        "Tor 3, proxy 2, hosting 1.5 (people only), VPN 1; none where it is habitual";
+        "Tor 3, proxy 2, hosting 1.5, VPN 1; people only, none where it is habitual";
     NewClient "new-client" Client Novelty 1.0
         "a client this identity was not seen with, of a browser it uses"
-        "Witten-Bell back-off over user agent, browser, operating system and device class";
+        "hierarchical Witten-Bell back-off over user agent, browser, system and device class, less how often new networks and new clients go together here";
     NewDevice "new-device" Client Novelty 1.0
         "a browser, operating system or device class this identity was not seen with"
-        "Witten-Bell back-off over user agent, browser, operating system and device class";
+        "as new-client";
     ScriptClient "script-client" Client Suspicion 1.5
         "a script, a headless browser or no user agent where a person is expected"
         "1.5 for people whose own clients are not scripts";
     UnusualHour "unusual-hour" Time Novelty 1.0
         "an hour at which this identity is rarely active"
-        "likelihood ratio over 24 hours of weekday and weekend, triangular kernel of one hour, at least 20 events, at most 1.5";
+        "ln((1/48 + p/2) / own), own habit over 24 hours of weekday and weekend, kernel of an hour, backing off to everybody's p";
     ImpossibleTravel "impossible-travel" Velocity Suspicion 4.6
-        "farther from the last place than anybody travels in the time between"
-        "great-circle distance less both uncertainties >= 500 km at >= 900 km/h within 24 h: 4.6 + min(1, ln(v/900))";
-    SessionDrift "session-drift" Token Suspicion 1.0
-        "a session used with another client or from elsewhere than it began"
-        "client changed 2, client and provider changed 4.6";
-    DormantReturn "dormant-return" Time Novelty 1.0
-        "an identity back after a long silence"
-        "0.5 after 30 days, 1 after 90 days";
+        "farther from a last place than anybody travels in the time between"
+        "great-circle distance less both uncertainties >= 500 km at >= 900 km/h within 24 h: 4.6 + min(1, ln(v / 900 km/h))";
+    NetworkBurst "network-burst" Velocity Suspicion 1.0
+        "many other identities arrived within a day on this provider, which is new to this one"
+        "ln((k + 1) / (e + 1)), k others within 12 to 24 h, e the daily mean";
+    AddressAbuse "address-abuse" Velocity Suspicion 1.0
+        "other identities failed at this address within a day"
+        "ln((1 + failed) / (1 + succeeded)), distinct other identities";
+    SessionMoved "session-moved" Network Novelty 1.0
+        "a session used from a network that sessions are not handed over to"
+        "ln p(provider) - ln(rate of moves * p(moves go there)), own moves backing off to everybody's";
+    SessionClient "session-client" Client Suspicion 1.0
+        "a session used with another client than before"
+        "ln((sessions + 100) / (changes + 1)); a change of version alone is counted apart";
+    SessionAlternation "session-alternation" Token Suspicion 1.0
+        "a session used from two networks in turn within five minutes"
+        "1 per return, at most 3";
+    Returning "returning-context" Behaviour Note 1.0
+        "the context was seen before and is on probation"
+        "1 off";
     YoungBaseline "young-baseline" Behaviour Note 0.0
         "fewer than 10 authentication events and less than 14 days are known: never denied on its score"
         "note";

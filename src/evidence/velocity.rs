@@ -1,9 +1,10 @@
-//! How fast: journeys nobody makes.
+//! How fast and how many: journeys nobody makes, networks many arrive on at once, addresses others fail at.
 //! May use: signals, baseline.
 //! Must not: take a shared or anonymous network for the end of a journey.
 
 use super::{Gathered, Known, Reason};
-use crate::baseline::identity::Place;
+use crate::baseline::decay::DAY;
+use crate::baseline::identity::{IdentityRecord, Place};
 use crate::signals::countries::{Point, distance_km};
 use crate::signals::features::Features;
 use crate::signals::request::Anonymiser;
@@ -12,12 +13,24 @@ use crate::signals::request::Anonymiser;
 const FLIGHT: f64 = 900.0;
 /// Shorter than this is within the error of geolocation, in km.
 const NEAR: f64 = 500.0;
-const DAY: u32 = 86_400;
 
-pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathered<'_>) {
-    let (Some(record), Some(here)) = (known.identity, features.point) else {
-        return;
-    };
+/// Which journeys count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Journeys {
+    /// All.
+    Any,
+    /// Between countries only: inside a session a phone is handed over to its carrier, whose gateway may be far away.
+    Abroad,
+}
+
+/// Journeys since the last places.
+pub(super) fn travel(
+    record: &IdentityRecord,
+    features: &Features,
+    journeys: Journeys,
+    found: &mut Gathered<'_>,
+) {
+    let Some(here) = features.point else { return };
     let anonymous = Anonymiser::TOR
         | Anonymiser::VPN
         | Anonymiser::PROXY
@@ -31,14 +44,36 @@ pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathere
         .places
         .iter()
         .filter(|place| place.prefix != features.prefix)
+        .filter(|place| journeys == Journeys::Any || u32::from(place.country) != features.country)
         .filter(|place| features.now.saturating_sub(place.seen) <= DAY)
         .filter_map(|place| speed(place, here, features.now))
         .fold(0.0, f64::max);
     if fastest >= FLIGHT {
+        let weight = super::reason::Reason::ImpossibleTravel.row().weight;
         let excess = libm::log(fastest / FLIGHT).min(1.0);
-        // The weight of the table is that of a journey just too fast.
-        found.add(Reason::ImpossibleTravel, 1.0 + excess / 4.6);
+        found.add(Reason::ImpossibleTravel, 1.0 + excess / weight);
     }
+}
+
+/// Others arriving on a network that is new to the identity, and others failing at its address.
+pub(super) fn crowd(
+    features: &Features,
+    known: &Known<'_>,
+    new_network: bool,
+    found: &mut Gathered<'_>,
+) {
+    let identity = features.identity.map_or(0, |locator| locator.tag as u32);
+    let everybody = known.population;
+    if new_network && features.asn != 0 {
+        found.add(
+            Reason::NetworkBurst,
+            everybody.burst(features.asn, identity, features.now),
+        );
+    }
+    found.add(
+        Reason::AddressAbuse,
+        everybody.abuse(features.address, identity, features.now),
+    );
 }
 
 /// Speed in km/h between a place and here, uncertainties taken off; `None` for what may be no journey at all.

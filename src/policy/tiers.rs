@@ -159,10 +159,15 @@ impl PathTemplate {
     }
 }
 
-/// The segments of a path as an upstream would see them: without empty ones, `.` and `..`; bounded at 64.
+/// The segments of a path as an upstream would see them: without empty ones, `.`, `..` and parameters (RFC 3986 §3.3, which
+/// servlet containers cut off), an encoded slash being a slash; bounded at 64.
 fn normal_segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut kept = arrayvec::ArrayVec::<&[u8], 64>::new();
-    for part in path.split(|b| *b == b'/' || *b == b'\\') {
+    let mut rest = Some(path);
+    while let Some(now) = rest {
+        let (part, after) = split_segment(now);
+        rest = after;
+        let part = part.split(|b| *b == b';').next().unwrap_or(part);
         if part.is_empty() || unescaped_eq(b".", part) {
             continue;
         }
@@ -173,6 +178,20 @@ fn normal_segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
         }
     }
     kept.into_iter()
+}
+
+/// A segment and what follows the slash behind it, in any spelling of a slash.
+fn split_segment(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+    for (at, byte) in path.iter().enumerate() {
+        let rest = path.get(at..).unwrap_or(&[]);
+        let slash = match (byte, rest) {
+            (b'/' | b'\\', _) => 1,
+            (b'%', [_, b'2', b'f' | b'F', ..] | [_, b'5', b'c' | b'C', ..]) => 3,
+            _ => continue,
+        };
+        return (path.get(..at).unwrap_or(path), rest.get(slash..));
+    }
+    (path, None)
 }
 
 /// Compares a literal with a percent-encoded segment, without allocating.
@@ -234,6 +253,10 @@ mod tests {
             "/a/%2e%2E/admin/x",
             "/admin//x",
             "/admin\\x",
+            "/admin%2Fx",
+            "/a%5c..%2fadmin/x",
+            "/admin;v=1/x",
+            "/a/..;/admin/x",
         ] {
             assert!(path("/admin/**", spelling), "{spelling}");
         }

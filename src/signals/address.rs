@@ -86,6 +86,18 @@ impl Address {
         Self(self.0 & mask(if self.is_v4() { 96 + 24 } else { 48 }))
     }
 
+    /// What a subscriber holds: the address of IPv4, the first 64 bits of IPv6, whose rest changes by itself (RFC 8981).
+    #[must_use]
+    pub fn subscriber(self) -> Self {
+        Self(self.0 & mask(if self.is_v4() { 128 } else { 64 }))
+    }
+
+    /// The block a pool of addresses lies in: the first 20 bits of IPv4, 40 of IPv6, the rest zero.
+    #[must_use]
+    pub fn block(self) -> Self {
+        Self(self.0 & mask(if self.is_v4() { 96 + 20 } else { 40 }))
+    }
+
     /// Which part of the address plan this is; 6to4, Teredo and NAT64 count by the IPv4 address inside.
     #[must_use]
     pub fn scope(self) -> Scope {

@@ -2,6 +2,7 @@
 //! May use: signals and keyed hashes.
 //! Must not: read the baseline, or decide.
 
+use super::address::Address;
 use super::countries::Point;
 use super::keyed::{Domain, HashKey, Locator};
 use super::request::{Anonymiser, Kind, Signals, Standing};
@@ -24,6 +25,15 @@ pub enum Class {
     Bulk,
 }
 
+/// Major versions of browser and operating system; 0: not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientVersion {
+    /// Of the browser.
+    pub browser: u16,
+    /// Of the operating system.
+    pub os: u16,
+}
+
 /// Numbers of one request. A `u32` of 0 means absent.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Features {
@@ -39,10 +49,12 @@ pub struct Features {
     pub group: u32,
     /// OAuth client.
     pub client_id: u32,
-    /// Full address.
+    /// What a subscriber holds: address, or /64 of IPv6.
     pub address: u32,
     /// /24 or /48.
     pub prefix: u32,
+    /// /20 or /40.
+    pub block: u32,
     /// Autonomous system, in clear.
     pub asn: u32,
     /// Country, in clear: two letters.
@@ -53,12 +65,12 @@ pub struct Features {
     pub anonymiser: Anonymiser,
     /// User agent string.
     pub user_agent: u32,
-    /// Browser family.
+    /// Browser family with operating system.
     pub browser: u32,
-    /// Major version of the browser.
-    pub browser_version: u32,
-    /// Operating system.
+    /// Operating system with device class.
     pub os: u32,
+    /// Major versions of both.
+    pub version: ClientVersion,
     /// Device class.
     pub device: u32,
     /// A tool, a headless browser, or no user agent at all.
@@ -67,6 +79,8 @@ pub struct Features {
     pub tls: u32,
     /// Session, or the token where there is none.
     pub session: u32,
+    /// The request itself is a login, as event files say.
+    pub login: bool,
     /// The authentication event this request belongs to; 0 for requests that can start none.
     pub event: u32,
     /// `auth_time`, or 0.
@@ -101,6 +115,21 @@ impl Features {
             super::request::Field::Present(id) => Some(id.as_ref()),
             _ => None,
         };
+        let of_address = |domain, part: fn(Address) -> Address| {
+            hash(
+                domain,
+                address
+                    .map(|address| part(address).octets())
+                    .as_ref()
+                    .map(<[u8; 16]>::as_slice),
+            )
+        };
+        let parsed = &client.parsed;
+        let (browser, os, device) = (
+            u32::from(parsed.browser.id()),
+            u32::from(parsed.os.id()),
+            parsed.device as u32,
+        );
         let mut features = Self {
             now,
             identity: subject.map(|subject| key.locate(Domain::Identity, &[subject.id.as_bytes()])),
@@ -114,20 +143,9 @@ impl Features {
                 Domain::Client,
                 subject.map(|subject| subject.client_id.as_bytes()),
             ),
-            address: hash(
-                Domain::Address,
-                address
-                    .map(|address| address.octets())
-                    .as_ref()
-                    .map(<[u8; 16]>::as_slice),
-            ),
-            prefix: hash(
-                Domain::Prefix,
-                address
-                    .map(|address| address.prefix().octets())
-                    .as_ref()
-                    .map(<[u8; 16]>::as_slice),
-            ),
+            address: of_address(Domain::Address, Address::subscriber),
+            prefix: of_address(Domain::Prefix, Address::prefix),
+            block: of_address(Domain::Block, Address::block),
             asn: network.asn.present().unwrap_or(0),
             country: network
                 .country
@@ -136,16 +154,20 @@ impl Features {
             point: network.point,
             anonymiser: network.anonymiser,
             user_agent: hash(Domain::UserAgent, client.user_agent.present()),
-            browser: u32::from(client.parsed.browser.id()),
-            browser_version: u32::from(client.parsed.major),
-            os: u32::from(client.parsed.os.id()),
-            device: client.parsed.device as u32,
-            script: client.parsed.automated || client.user_agent.present().is_none(),
+            browser: browser << 16 | os,
+            os: os << 8 | device,
+            version: ClientVersion {
+                browser: parsed.major,
+                os: parsed.os_major,
+            },
+            device,
+            script: parsed.automated || client.user_agent.present().is_none(),
             tls: hash(
                 Domain::Tls,
                 client.tls.present().or(client.certificate.present()),
             ),
             session: hash(Domain::Session, session_id.or(token_id)),
+            login: signals.request.action == b"login",
             event: 0,
             auth_time: seconds(signals.session.auth_time),
             issued_at: seconds(signals.session.issued_at),
@@ -169,10 +191,16 @@ impl Features {
         if self.auth_time != 0 {
             return key.hash32(Domain::Token, &self.auth_time.to_le_bytes());
         }
-        if signals.request.action == b"login" {
+        if self.login {
             return key.hash32(Domain::Token, &signals.now_ms.to_le_bytes());
         }
-        if let Some(id) = token.or(session) {
+        // Event lines name the token first, live requests the session, which outlives its tokens.
+        let id = if signals.request.action.is_empty() {
+            session.or(token)
+        } else {
+            token.or(session)
+        };
+        if let Some(id) = id {
             return key.hash32(Domain::Token, id);
         }
         let mut hourly = [0; 12];

@@ -19,6 +19,8 @@ pub enum Domain {
     Address,
     /// /24 or /48.
     Prefix,
+    /// /20 or /40.
+    Block,
     /// The user agent string.
     UserAgent,
     /// Family of the user agent.

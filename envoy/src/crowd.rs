@@ -1,0 +1,109 @@
+//! This VM's copy of the population: read on every decision, refreshed and flushed on ticks.
+//! May use: memory and the engine's population.
+//! Must not: write per request, or lose a lesson to a conflict.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::Rc;
+
+use stepgate::baseline::population::{Lesson, Population};
+
+use crate::memory::Memory;
+use crate::metrics::{Count, Metrics};
+
+/// Between two looks at what other VMs learned, in milliseconds: the value is large and its half-life is months.
+const PERIOD: i64 = 10_000;
+/// Lessons that do not wait for the period to end.
+const MANY: usize = 1_000;
+/// Lessons kept for the next flush; later ones only raise this VM's own copy.
+const MOST: usize = 4_096;
+/// How often a flush is tried on one tick.
+const TRIES: usize = 3;
+
+/// The copy and what it does not yet share.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    memory: Rc<Memory>,
+    copy: RefCell<Population>,
+    pending: RefCell<Vec<Lesson>>,
+    /// CAS number of the mark this copy is from.
+    mark: Cell<u32>,
+    due: Cell<i64>,
+}
+
+impl Crowd {
+    pub(crate) fn new(memory: Rc<Memory>) -> Self {
+        Self {
+            memory,
+            copy: RefCell::default(),
+            pending: RefCell::default(),
+            mark: Cell::new(0),
+            due: Cell::new(0),
+        }
+    }
+
+    /// What is known of everybody.
+    pub(crate) fn population(&self) -> Ref<'_, Population> {
+        self.copy.borrow()
+    }
+
+    /// Learns a lesson: now in this VM's copy, with the next flush in everybody's.
+    pub(crate) fn learn(&self, lesson: Lesson) {
+        self.copy.borrow_mut().learn(&lesson);
+        let mut pending = self.pending.borrow_mut();
+        if pending.len() < MOST {
+            pending.push(lesson);
+        }
+    }
+
+    /// Flushes and refreshes, when there is something to flush or refresh.
+    pub(crate) fn tick(&self, metrics: &Metrics, now: i64) {
+        let pending = self.pending.borrow().len();
+        if now < self.due.get() && pending < MANY {
+            return;
+        }
+        self.due.set(now.saturating_add(PERIOD));
+        // A few bytes tell whether the value, of about a mebibyte, has changed.
+        let mark = self.memory.get(format_args!("population-mark"));
+        let mark = mark.map_or(0, |(_, mark)| mark);
+        if pending > 0 {
+            self.flush(metrics);
+        } else if mark != self.mark.get() {
+            let (value, _) = self.memory.open_sealed(format_args!("population"));
+            self.replace(value.and_then(|value| Population::decode(&value)));
+            self.mark.set(mark);
+        }
+    }
+
+    fn replace(&self, shared: Option<Population>) {
+        if let Some(shared) = shared {
+            self.copy.borrow_mut().replace_shared(shared);
+        }
+    }
+
+    /// Teaches everybody's population the pending lessons, and takes it over.
+    fn flush(&self, metrics: &Metrics) {
+        for _ in 0..TRIES {
+            let (value, cas) = self.memory.open_sealed(format_args!("population"));
+            let mut shared = value
+                .and_then(|value| Population::decode(&value))
+                .unwrap_or_default();
+            for lesson in self.pending.borrow().iter() {
+                shared.learn(lesson);
+            }
+            let mut bytes = Vec::new();
+            shared.encode(&mut bytes);
+            if self
+                .memory
+                .set_sealed(format_args!("population"), &bytes, cas)
+                .is_ok()
+            {
+                self.pending.borrow_mut().clear();
+                self.replace(Some(shared));
+                // After the value: who sees the new mark finds the new value. This VM looks once more than it needs to.
+                let _unmarked = self.memory.set(format_args!("population-mark"), b"1", 0);
+                return;
+            }
+            metrics.count(Count::CasRetry);
+        }
+    }
+}

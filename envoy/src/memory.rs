@@ -1,0 +1,112 @@
+//! The memory that outlives a configuration: shared data of the process, or this VM's own where the host has none.
+//! May use: host calls, the hash key for seals.
+//! Must not: know what a value means, or let a damaged or foreign value pass as a sealed one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::{Arguments, Write};
+
+use stepgate::signals::keyed::{Domain, HashKey};
+
+use crate::host::{self, HostResult, Status};
+
+/// A CAS number no value has: stores only where the key is missing.
+pub(crate) const IF_ABSENT: u32 = u32::MAX;
+
+const SEAL: usize = 8;
+
+thread_local! {
+    /// Stands in for shared data; a static, so that it outlives a configuration as shared data does.
+    static OWN: RefCell<BTreeMap<String, (Vec<u8>, u32)>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The values of one plugin, by name.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    prefix: usize,
+    // Begins with the prefix; reused, so that no request allocates a key.
+    key: RefCell<String>,
+    seal: HashKey,
+    shared: bool,
+}
+
+impl Memory {
+    /// Finds out what the host has.
+    pub(crate) fn open(root_id: &str, seal: HashKey) -> Self {
+        let key = format!("stepgate/{root_id}/");
+        let probe = format!("{key}probe");
+        // Unimplemented in some hosts, full in others.
+        let shared = host::set_shared(&probe, b"1", 0).is_ok() && host::shared(&probe).is_ok();
+        Self {
+            prefix: key.len(),
+            key: RefCell::new(key),
+            seal,
+            shared,
+        }
+    }
+
+    /// Whether the values are those of all VMs.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    fn with_key<T>(&self, name: Arguments<'_>, work: impl FnOnce(&str) -> T) -> T {
+        let mut key = self.key.borrow_mut();
+        key.truncate(self.prefix);
+        let _infallible = key.write_fmt(name);
+        work(&key)
+    }
+
+    /// A value and its CAS number.
+    pub(crate) fn get(&self, name: Arguments<'_>) -> HostResult<(Vec<u8>, u32)> {
+        self.with_key(name, |key| {
+            if self.shared {
+                return host::shared(key);
+            }
+            OWN.with_borrow(|own| own.get(key).cloned())
+                .ok_or(Status::NOT_FOUND)
+        })
+    }
+
+    /// Stores a value if its CAS number still holds: 0 stores without a check, a missing key accepts any.
+    pub(crate) fn set(&self, name: Arguments<'_>, value: &[u8], cas: u32) -> HostResult<()> {
+        self.with_key(name, |key| {
+            if self.shared {
+                return host::set_shared(key, value, cas);
+            }
+            OWN.with_borrow_mut(|own| {
+                let held = own.get(key).map_or(0, |(_, held)| *held);
+                if held != 0 && cas != 0 && cas != held {
+                    return Err(Status::CAS_MISMATCH);
+                }
+                let next = held.wrapping_add(1).max(1);
+                own.insert(key.to_owned(), (value.to_vec(), next));
+                Ok(())
+            })
+        })
+    }
+
+    /// A sealed value and the CAS number to replace it with. Missing, damaged and foreign ones are `None`.
+    pub(crate) fn open_sealed(&self, name: Arguments<'_>) -> (Option<Vec<u8>>, u32) {
+        let Ok((mut value, cas)) = self.get(name) else {
+            return (None, IF_ABSENT);
+        };
+        let Some((seal, body)) = value.split_first_chunk::<SEAL>() else {
+            return (None, cas);
+        };
+        if u64::from_le_bytes(*seal) != self.seal.hash64(Domain::Checksum, body) {
+            return (None, cas);
+        }
+        value.drain(..SEAL);
+        (Some(value), cas)
+    }
+
+    /// Stores a value with a keyed checksum: shared data without a `vm_id` is common to all plugins of the process.
+    pub(crate) fn set_sealed(&self, name: Arguments<'_>, body: &[u8], cas: u32) -> HostResult<()> {
+        let mut value = Vec::with_capacity(SEAL + body.len());
+        let seal = self.seal.hash64(Domain::Checksum, body);
+        value.extend_from_slice(&seal.to_le_bytes());
+        value.extend_from_slice(body);
+        self.set(name, &value, cas)
+    }
+}

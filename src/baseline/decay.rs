@@ -1,0 +1,37 @@
+//! Exponential forgetting: one half-life for everything an identity does and everybody does.
+//! May use: libm.
+//! Must not: read a clock.
+
+/// Seconds in which an old count loses half its weight: 120 days.
+pub const HALF_LIFE: f64 = 120.0 * 86_400.0;
+
+/// Seconds of a day.
+pub const DAY: u32 = 86_400;
+
+/// The factor by which counts shrink between two times. Time running backwards shrinks nothing.
+#[must_use]
+pub fn factor(from: u32, to: u32) -> f64 {
+    if to <= from {
+        1.0
+    } else {
+        libm::exp2(-f64::from(to - from) / HALF_LIFE)
+    }
+}
+
+/// Day since 1970; it fits 16 bits until 2149.
+#[must_use]
+pub const fn day(now: u32) -> u16 {
+    (now / DAY) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_in_its_half_life_and_never_grows() {
+        assert_eq!(factor(10, 10), 1.0);
+        assert_eq!(factor(10, 5), 1.0);
+        assert!((factor(0, 120 * DAY) - 0.5).abs() < 1e-12);
+    }
+}

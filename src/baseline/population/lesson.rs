@@ -1,0 +1,114 @@
+//! What everybody learns from one event: lessons add up, so that many VMs can teach one population.
+//! May use: patterns, versions.
+//! Must not: hold anything a record does not already hold hashed.
+
+use super::patterns::{Groups, PerPattern};
+use crate::baseline::values::Version;
+
+/// Kinds of values counted in the sketch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Shared {
+    /// Full address.
+    Address = 0,
+    /// /24 or /48.
+    Prefix,
+    /// User agent string.
+    UserAgent,
+    /// Browser with operating system.
+    Browser,
+    /// Operating system with device class.
+    Os,
+    /// Device class.
+    Device,
+    /// /20 or /40.
+    Block,
+}
+
+/// Client of a recent event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecentClient {
+    /// Whose it was: a hash.
+    pub identity: u32,
+    /// User agent string.
+    pub user_agent: u32,
+    /// Browser with operating system.
+    pub browser: u32,
+    /// Operating system with device class.
+    pub os: u32,
+    /// Their versions.
+    pub version: Version,
+}
+
+/// What everybody learns from one event. Lessons add up, so that many VMs can teach one population.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lesson {
+    /// A credential was tried: succeeded or not, allowed or not.
+    Attempt(Attempt),
+    /// An authentication event was learned.
+    Event(Box<EventLesson>),
+    /// A session moved to another network.
+    Move {
+        /// Provider it moved to.
+        asn: u32,
+        /// Whether the request was allowed. Moves are counted either way: their rate must not depend on verdicts.
+        allowed: bool,
+        /// When.
+        now: u32,
+    },
+    /// A session changed its client; `true`: only the version.
+    ClientChange(bool),
+}
+
+/// One attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Hash of the identity tried.
+    pub identity: u32,
+    /// Address.
+    pub address: u32,
+    /// Provider.
+    pub asn: u32,
+    /// Whether the credential was good.
+    pub succeeded: bool,
+    /// A success of an identity that never used this provider.
+    pub arrival: bool,
+    /// When.
+    pub now: u32,
+}
+
+/// One learned authentication event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventLesson {
+    /// When.
+    pub now: u32,
+    /// Values by kind.
+    pub values: [(Shared, u32); 7],
+    /// Provider.
+    pub asn: u32,
+    /// Country.
+    pub country: u32,
+    /// The identity was new to the provider.
+    pub arrival: bool,
+    /// Its client.
+    pub client: RecentClient,
+    /// Joint pattern of novelty; absent for first events and for contexts on probation.
+    pub pattern: Option<PatternLesson>,
+    /// How strangers' recent clients relate to what this identity knows: browser newer, same, older; system current, older.
+    pub relations: [u16; 5],
+    /// A person's event counts in the hours of the day.
+    pub human: bool,
+}
+
+/// What an event says about patterns of novelty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatternLesson {
+    /// Which factors apply.
+    pub groups: Groups,
+    /// What the chains expected.
+    pub joint: PerPattern,
+    /// What was shown.
+    pub shown: usize,
+    /// Where the provider was known: whether the address was fresh, and how likely that was.
+    pub fresh: Option<(bool, f64)>,
+}

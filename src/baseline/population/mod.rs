@@ -1,0 +1,388 @@
+//! What everybody does: bounded counts shared by all identities, copied into every VM, changed by lessons.
+//! May use: the parts beside it, libm.
+//! Must not: name an identity, or depend on the order of lessons beyond rounding.
+
+mod codec;
+mod lesson;
+mod networks;
+pub mod patterns;
+mod sketch;
+mod window;
+
+use arrayvec::ArrayVec;
+
+use super::decay::{DAY, factor};
+use super::hours::{Hour, smooth};
+use super::tally::Tallies;
+use super::values::{Relation, Version, relation};
+pub use lesson::{Attempt, EventLesson, Lesson, PatternLesson, RecentClient, Shared};
+use networks::Networks;
+use patterns::Patterns;
+use sketch::{Sketch, mix};
+use window::Window;
+
+/// Addresses whose failures and successes of a day are known.
+const SOURCES: usize = 8192;
+/// Clients of recent events: the strangers that versions are compared with.
+const RECENT: usize = 32;
+const COUNTRIES: usize = 256;
+/// Destinations of moves inside sessions.
+const MOVES: usize = 256;
+
+/// One recently used or tried address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Source {
+    address: u32,
+    failed: Window,
+    succeeded: Window,
+}
+
+/// What everybody's sessions do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sessions {
+    /// Sessions begun.
+    pub begun: f64,
+    /// Moves of network inside sessions.
+    pub moved: f64,
+    /// Changes of version only.
+    pub upgrades: f64,
+    /// Other changes of client.
+    pub changes: f64,
+    /// Providers moved to, where allowed.
+    pub moves: Tallies,
+}
+
+/// Everybody.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Population {
+    events: f64,
+    /// First attempt seen; 0: none.
+    first: u32,
+    /// To when the counts are decayed.
+    updated: u32,
+    sketch: Sketch,
+    networks: Networks,
+    countries: ArrayVec<(u32, f32), COUNTRIES>,
+    sources: Vec<Source>,
+    hours: [f32; 24],
+    recent: ArrayVec<RecentClient, RECENT>,
+    next: usize,
+    relations: [f32; 5],
+    patterns: Patterns,
+    sessions: Sessions,
+}
+
+impl Default for Population {
+    fn default() -> Self {
+        Self {
+            events: 0.0,
+            first: 0,
+            updated: 0,
+            sketch: Sketch::default(),
+            networks: Networks::default(),
+            countries: ArrayVec::new(),
+            sources: vec![Source::default(); SOURCES],
+            hours: [0.0; 24],
+            recent: ArrayVec::new(),
+            next: 0,
+            relations: [0.0; 5],
+            patterns: Patterns::default(),
+            sessions: Sessions::default(),
+        }
+    }
+}
+
+impl Population {
+    fn share_of(&self, count: f64) -> f64 {
+        (count + 0.5) / (self.events + 1.0)
+    }
+
+    /// Decayed number of learned events.
+    #[must_use]
+    pub fn events(&self) -> f64 {
+        self.events
+    }
+
+    /// Share of a value.
+    #[must_use]
+    pub fn share(&self, kind: Shared, key: u32) -> f64 {
+        self.share_of(self.sketch.count(kind as u64, key))
+    }
+
+    /// Share of a provider.
+    #[must_use]
+    pub fn asn_share(&self, asn: u32) -> f64 {
+        self.share_of(
+            self.networks
+                .get(asn)
+                .map_or(0.0, |row| f64::from(row.events)),
+        )
+    }
+
+    /// Share of a country.
+    #[must_use]
+    pub fn country_share(&self, country: u32) -> f64 {
+        let found = self.countries.iter().find(|(code, _)| *code == country);
+        self.share_of(found.map_or(0.0, |(_, count)| f64::from(*count)))
+    }
+
+    /// Smoothed share of an hour of the day.
+    #[must_use]
+    pub fn hour_share(&self, hour: usize) -> f64 {
+        let total: f64 = self
+            .hours
+            .iter()
+            .map(|count| f64::from(*count))
+            .sum::<f64>()
+            + 24.0;
+        smooth(hour, |hour| {
+            (self.hours.get(hour).map_or(0.0, |count| f64::from(*count)) + 1.0) / total
+        })
+    }
+
+    /// Shares of newer, same and older versions among strangers in a browser the identity knows.
+    #[must_use]
+    pub fn browser_relations(&self) -> [f64; 3] {
+        let [newer, same, older, ..] = self.relations.map(|count| f64::from(count) + 1.0);
+        [newer, same, older].map(|count| count / (newer + same + older))
+    }
+
+    /// Shares of not older and older ones among strangers in a system the identity knows.
+    #[must_use]
+    pub fn os_relations(&self) -> [f64; 2] {
+        let [.., current, older] = self.relations.map(|count| f64::from(count) + 1.0);
+        [current, older].map(|count| count / (current + older))
+    }
+
+    /// Patterns of novelty.
+    #[must_use]
+    pub const fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
+    /// Sessions.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// A provider that keeps giving its users fresh addresses explains a fresh address: `-ln(seen / expected)`.
+    #[must_use]
+    pub fn churn(&self, asn: u32) -> f64 {
+        const HOLD: f64 = 10.0;
+        self.networks.get(asn).map_or(0.0, |row| {
+            -libm::log((f64::from(row.fresh) + HOLD) / (f64::from(row.expected) + HOLD))
+        })
+    }
+
+    /// Other identities that arrived on this provider within a day, against its daily mean: at least 0.
+    #[must_use]
+    pub fn burst(&self, asn: u32, identity: u32, now: u32) -> f64 {
+        let Some(row) = self.networks.get(asn) else {
+            return 0.0;
+        };
+        let days = (f64::from(now.saturating_sub(self.first)) / f64::from(DAY)).max(1.0);
+        let usual = (f64::from(row.arrivals) + 0.5) / days;
+        libm::log((row.burst.others(identity, now) + 1.0) / (usual + 1.0)).max(0.0)
+    }
+
+    /// Other identities that failed at this address within a day, against those that succeeded there: at least 0.
+    #[must_use]
+    pub fn abuse(&self, address: u32, identity: u32, now: u32) -> f64 {
+        match self.source(address) {
+            Some(source) => libm::log(
+                (1.0 + source.failed.others(identity, now))
+                    / (1.0 + source.succeeded.others(identity, now)),
+            )
+            .max(0.0),
+            None => 0.0,
+        }
+    }
+
+    fn source(&self, address: u32) -> Option<&Source> {
+        self.sources
+            .get(mix(address, 7) as usize % SOURCES)
+            .filter(|source| source.address == address && address != 0)
+    }
+
+    /// For identities without history: an attacker comes from any provider alike, a customer from the usual ones.
+    #[must_use]
+    pub fn rarity(&self, asn: u32) -> f64 {
+        const ANY: f64 = 0.5;
+        let networks = self.networks.len() as f64 + 1.0;
+        libm::log(1.0 - ANY + ANY / (networks * self.asn_share(asn)))
+    }
+
+    /// Clients of strangers' recent events.
+    #[must_use]
+    pub fn recent(&self) -> &[RecentClient] {
+        &self.recent
+    }
+
+    /// Learns one lesson.
+    pub fn learn(&mut self, lesson: &Lesson) {
+        match lesson {
+            Lesson::Attempt(attempt) => self.witness(attempt),
+            Lesson::Event(event) => self.learn_event(event),
+            Lesson::Move { asn, allowed, .. } => {
+                self.sessions.moved += 1.0;
+                if *allowed {
+                    self.sessions.moves.add(*asn, 1.0, MOVES);
+                }
+            }
+            Lesson::ClientChange(true) => self.sessions.upgrades += 1.0,
+            Lesson::ClientChange(false) => self.sessions.changes += 1.0,
+        }
+    }
+
+    fn witness(&mut self, attempt: &Attempt) {
+        if self.first == 0 {
+            self.first = attempt.now;
+        }
+        let slot = mix(attempt.address, 7) as usize % SOURCES;
+        if attempt.address != 0
+            && let Some(source) = self.sources.get_mut(slot)
+        {
+            if source.address != attempt.address {
+                *source = Source {
+                    address: attempt.address,
+                    ..Source::default()
+                };
+            }
+            let window = if attempt.succeeded {
+                &mut source.succeeded
+            } else {
+                &mut source.failed
+            };
+            window.add(attempt.identity, attempt.now);
+        }
+        if attempt.arrival
+            && let Some(row) = self.networks.row(attempt.asn)
+        {
+            row.burst.add(attempt.identity, attempt.now);
+        }
+    }
+
+    fn learn_event(&mut self, event: &EventLesson) {
+        self.decay_to(event.now);
+        self.events += 1.0;
+        self.sessions.begun += 1.0;
+        for (kind, key) in event.values {
+            self.sketch.add(kind as u64, key);
+        }
+        if let Some(row) = self.networks.row(event.asn) {
+            row.events += 1.0;
+            row.arrivals += f32::from(u8::from(event.arrival));
+            if let Some(pattern) = &event.pattern
+                && let Some((fresh, likely)) = pattern.fresh
+            {
+                row.fresh += f32::from(u8::from(fresh));
+                row.expected += likely as f32;
+            }
+        }
+        match self
+            .countries
+            .iter_mut()
+            .find(|(code, _)| *code == event.country)
+        {
+            Some((_, count)) => *count += 1.0,
+            None => {
+                let _full = self.countries.try_push((event.country, 1.0));
+            }
+        }
+        if event.human
+            && let Some(count) = self.hours.get_mut(Hour::of(event.now).hour)
+        {
+            *count += 1.0;
+        }
+        if let Some(pattern) = &event.pattern {
+            self.patterns
+                .learn(pattern.groups, &pattern.joint, pattern.shown);
+        }
+        for (count, more) in self.relations.iter_mut().zip(event.relations) {
+            *count += f32::from(more);
+        }
+        if self.relations.iter().any(|count| *count > 1.0e6) {
+            self.relations = self.relations.map(|count| count / 2.0);
+        }
+        self.remember(event.client);
+    }
+
+    fn remember(&mut self, client: RecentClient) {
+        match self.recent.get_mut(self.next) {
+            Some(slot) => *slot = client,
+            None => {
+                let _full = self.recent.try_push(client);
+            }
+        }
+        self.next = (self.next + 1) % RECENT;
+    }
+
+    /// Takes over the counts that all VMs share and keeps what only this one knows: the addresses tried within a day.
+    pub fn replace_shared(&mut self, shared: Self) {
+        let sources = std::mem::take(&mut self.sources);
+        *self = Self { sources, ..shared };
+    }
+
+    /// Brings the counts to `now`: once a day is exact enough for a half-life of months.
+    fn decay_to(&mut self, now: u32) {
+        if self.updated == 0 {
+            self.updated = now;
+        }
+        if now.saturating_sub(self.updated) < DAY {
+            return;
+        }
+        let factor = factor(self.updated, now);
+        self.updated = now;
+        let shrink = |count: &mut f32| *count = (f64::from(*count) * factor) as f32;
+        self.events *= factor;
+        self.sketch.decay(factor);
+        self.networks.decay(factor);
+        self.countries
+            .iter_mut()
+            .for_each(|(_, count)| shrink(count));
+        self.hours.iter_mut().for_each(shrink);
+        let sessions = &mut self.sessions;
+        for count in [
+            &mut sessions.begun,
+            &mut sessions.moved,
+            &mut sessions.upgrades,
+            &mut sessions.changes,
+        ] {
+            *count *= factor;
+        }
+        sessions.moves.decay(factor);
+    }
+}
+
+/// How strangers' recent clients relate to what one identity knows. `known` gives the newest version under the browser
+/// (`true`) or under the system, or nothing where the string itself is known or neither is.
+#[must_use]
+pub fn relations(
+    recent: &[RecentClient],
+    identity: u32,
+    known: impl Fn(&RecentClient) -> Option<(bool, Version)>,
+) -> [u16; 5] {
+    let mut counts = [0u16; 5];
+    for client in recent.iter().filter(|client| client.identity != identity) {
+        let index = match known(client) {
+            Some((true, version)) => match relation(version, client.version) {
+                Relation::Newer => 0,
+                Relation::Same => 1,
+                Relation::Older => 2,
+            },
+            Some((false, version)) => {
+                let os = Version {
+                    browser: 0,
+                    ..version
+                };
+                3 + usize::from(relation(os, client.version) == Relation::Older)
+            }
+            None => continue,
+        };
+        if let Some(count) = counts.get_mut(index) {
+            *count += 1;
+        }
+    }
+    counts
+}

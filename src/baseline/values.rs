@@ -1,0 +1,394 @@
+//! The values an identity has used at one level of a chain, with decayed counts and probation.
+//! May use: the byte codec, arrayvec.
+//! Must not: grow past its bound, score, or let a flood of new values push out established ones.
+
+use arrayvec::ArrayVec;
+
+use super::bytes::{Reader, Writer};
+pub use crate::signals::features::ClientVersion as Version;
+
+/// Counts below this are forgotten.
+const FORGOTTEN: f32 = 1.0 / 64.0;
+
+/// When a value learned from a surprising event begins to count as known: after three sightings on two days, or a week.
+/// Until then it counts as never seen, so that an attacker who got in once is as new the second time.
+const SIGHTINGS: u8 = 3;
+const DAYS: u16 = 2;
+const AGE: u16 = 7;
+
+/// How a version relates to the newest one known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// An upgrade, or not said.
+    Newer,
+    /// The same browser version.
+    Same,
+    /// A step back, which upgrades do not explain.
+    Older,
+}
+
+/// How `other` relates to `newest`, the newest version known. What is not said is never older.
+#[must_use]
+pub fn relation(newest: Version, other: Version) -> Relation {
+    let older = |known: u16, seen: u16| seen != 0 && known != 0 && seen < known;
+    if older(newest.browser, other.browser) || older(newest.os, other.os) {
+        Relation::Older
+    } else if other.browser != 0 && other.browser == newest.browser && other.os <= newest.os {
+        Relation::Same
+    } else {
+        Relation::Newer
+    }
+}
+
+fn newest(a: Version, b: Version) -> Version {
+    Version {
+        browser: a.browser.max(b.browser),
+        os: a.os.max(b.os),
+    }
+}
+
+/// One value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// Hash or code; 0 stands for "absent", which is a value like any other.
+    pub key: u32,
+    /// Decayed number of events with it.
+    pub count: f32,
+    /// Sightings while on probation; 0: established.
+    pub sightings: u8,
+    /// Day of the first sighting, meaningful on probation only.
+    pub since: u16,
+    /// Newest version seen with it, at levels that have one.
+    pub version: Version,
+}
+
+impl Value {
+    /// Whether the value counts as known.
+    #[must_use]
+    pub const fn is_established(&self) -> bool {
+        self.sightings == 0
+    }
+
+    fn establish(&mut self) {
+        self.sightings = 0;
+        self.since = 0;
+    }
+}
+
+/// One sighting of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sighting {
+    /// The value.
+    pub key: u32,
+    /// Its version, where there is one.
+    pub version: Version,
+    /// Whether the event was surprising and unproven: a new value then starts on probation.
+    pub surprising: bool,
+    /// Day since 1970.
+    pub day: u16,
+}
+
+/// At most `N` values in ascending order of key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values<const N: usize> {
+    entries: ArrayVec<Value, N>,
+    /// Decayed number of established values that made room for others.
+    spilled: f32,
+}
+
+impl<const N: usize> Values<N> {
+    /// The established value with this key.
+    #[must_use]
+    pub fn established(&self, key: u32) -> Option<&Value> {
+        self.entries
+            .iter()
+            .find(|value| value.key == key && value.is_established())
+    }
+
+    /// Decayed count of an established value; one on probation counts as never seen.
+    #[must_use]
+    pub fn count(&self, key: u32) -> f64 {
+        self.established(key)
+            .map_or(0.0, |value| f64::from(value.count))
+    }
+
+    /// Whether the value is waiting to be established.
+    #[must_use]
+    pub fn on_probation(&self, key: u32) -> bool {
+        self.entries
+            .iter()
+            .any(|value| value.key == key && !value.is_established())
+    }
+
+    /// Number of distinct established values (the `T` of Witten-Bell), those that made room included; it fades with the
+    /// counts.
+    #[must_use]
+    pub fn distinct(&self) -> f64 {
+        f64::from(self.spilled)
+            + self
+                .entries
+                .iter()
+                .filter(|value| value.is_established())
+                .map(|value| f64::from(value.count.min(1.0)))
+                .sum::<f64>()
+    }
+
+    /// All values in ascending order of key.
+    #[must_use]
+    pub fn entries(&self) -> &[Value] {
+        &self.entries
+    }
+
+    /// Multiplies every count and forgets what has become negligible.
+    pub fn decay(&mut self, factor: f64) {
+        if factor >= 1.0 {
+            return;
+        }
+        for value in &mut self.entries {
+            value.count = (f64::from(value.count) * factor) as f32;
+        }
+        self.entries.retain(|value| value.count >= FORGOTTEN);
+        self.spilled = (f64::from(self.spilled) * factor) as f32;
+    }
+
+    /// Ends the probation of values that are old enough.
+    pub fn settle(&mut self, day: u16) {
+        for value in &mut self.entries {
+            if !value.is_established() && day.wrapping_sub(value.since) >= AGE {
+                value.establish();
+            }
+        }
+    }
+
+    /// Counts one sighting.
+    pub fn learn(&mut self, seen: Sighting) {
+        if let Some(value) = self.entries.iter_mut().find(|value| value.key == seen.key) {
+            value.count += 1.0;
+            value.version = newest(value.version, seen.version);
+            if !value.is_established() {
+                value.sightings = value.sightings.saturating_add(1).min(SIGHTINGS);
+                let days = seen.day.wrapping_sub(value.since).saturating_add(1);
+                if !seen.surprising || (value.sightings >= SIGHTINGS && days >= DAYS) {
+                    value.establish();
+                }
+            }
+            return;
+        }
+        self.insert(Value {
+            key: seen.key,
+            count: 1.0,
+            sightings: u8::from(seen.surprising),
+            since: if seen.surprising { seen.day } else { 0 },
+            version: seen.version,
+        });
+    }
+
+    /// Adds a value that is not there. Of a full table the weakest leaves, one on probation before an established one; a
+    /// value on probation never pushes out an established one.
+    fn insert(&mut self, new: Value) {
+        if self.entries.is_full() {
+            let weakest = self
+                .entries
+                .iter()
+                .enumerate()
+                .min_by(|(_, a), (_, b)| {
+                    a.is_established()
+                        .cmp(&b.is_established())
+                        .then(a.count.total_cmp(&b.count))
+                        .then(a.key.cmp(&b.key))
+                })
+                .map(|(index, value)| (index, *value));
+            let Some((index, weakest)) = weakest else {
+                return;
+            };
+            if weakest.is_established() && !new.is_established() {
+                return;
+            }
+            self.entries.remove(index);
+            if weakest.is_established() {
+                self.spilled += weakest.count.min(1.0);
+            }
+        }
+        let index = self.entries.partition_point(|value| value.key < new.key);
+        let _room_was_made = self.entries.try_insert(index, new);
+    }
+
+    /// Adds what was learned apart from this. Both must be decayed to the same time. Probation ends where the other side
+    /// has ended it, or both sides' sightings suffice.
+    pub fn merge(&mut self, other: &Self) {
+        self.spilled += other.spilled;
+        for theirs in &other.entries {
+            match self.entries.iter_mut().find(|ours| ours.key == theirs.key) {
+                None => self.insert(*theirs),
+                Some(ours) => {
+                    ours.count += theirs.count;
+                    ours.version = newest(ours.version, theirs.version);
+                    let apart = ours.since.abs_diff(theirs.since).saturating_add(1);
+                    let together = ours.sightings.saturating_add(theirs.sightings);
+                    let proven = ours.is_established()
+                        || theirs.is_established()
+                        || (together >= SIGHTINGS && apart >= DAYS);
+                    ours.sightings = together.min(SIGHTINGS);
+                    ours.since = ours.since.min(theirs.since);
+                    if proven {
+                        ours.establish();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Appends the table to a record: 9 bytes a value, 2 more on probation, 4 more with a version.
+    pub fn encode(&self, out: &mut Writer<'_>) {
+        out.u8(self.entries.len() as u8 | if self.spilled > 0.0 { 0x80 } else { 0 });
+        if self.spilled > 0.0 {
+            out.count(self.spilled);
+        }
+        for value in &self.entries {
+            let versioned = value.version != Version::default();
+            out.u32(value.key);
+            out.count(value.count);
+            out.u8(value.sightings | if versioned { 0x80 } else { 0 });
+            if !value.is_established() {
+                out.u16(value.since);
+            }
+            if versioned {
+                out.u16(value.version.browser);
+                out.u16(value.version.os);
+            }
+        }
+    }
+
+    /// Reads a table back; `None` when the bytes are not one.
+    pub fn decode(input: &mut Reader<'_>) -> Option<Self> {
+        let head = input.u8()?;
+        let mut table = Self::default();
+        if head & 0x80 != 0 {
+            table.spilled = input.count()?;
+        }
+        let mut last = None;
+        for _ in 0..head & 0x7f {
+            let key = input.u32()?;
+            let count = input.count()?;
+            let flags = input.u8()?;
+            let sightings = flags & 0x7f;
+            if last.is_some_and(|last| key <= last) || sightings > SIGHTINGS {
+                return None;
+            }
+            last = Some(key);
+            let since = if sightings > 0 { input.u16()? } else { 0 };
+            let version = if flags & 0x80 != 0 {
+                Version {
+                    browser: input.u16()?,
+                    os: input.u16()?,
+                }
+            } else {
+                Version::default()
+            };
+            let value = Value {
+                key,
+                count,
+                sightings,
+                since,
+                version,
+            };
+            table.entries.try_push(value).ok()?;
+        }
+        Some(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(key: u32, surprising: bool, day: u16) -> Sighting {
+        Sighting {
+            key,
+            surprising,
+            day,
+            ..Sighting::default()
+        }
+    }
+
+    #[test]
+    fn a_surprising_value_counts_after_three_sightings_on_two_days() {
+        let mut values = Values::<4>::default();
+        for _ in 0..3 {
+            values.learn(seen(1, true, 10));
+        }
+        assert_eq!((values.count(1), values.distinct()), (0.0, 0.0));
+        assert!(values.on_probation(1));
+        values.learn(seen(1, true, 11));
+        assert_eq!((values.count(1), values.distinct()), (4.0, 1.0));
+    }
+
+    #[test]
+    fn a_week_or_a_proven_event_ends_probation() {
+        let mut values = Values::<4>::default();
+        values.learn(seen(1, true, 10));
+        values.settle(16);
+        assert_eq!(values.count(1), 0.0);
+        values.settle(17);
+        assert_eq!(values.count(1), 1.0);
+        values.learn(seen(2, true, 17));
+        values.learn(seen(2, false, 17));
+        assert_eq!(values.count(2), 2.0);
+    }
+
+    #[test]
+    fn a_flood_on_probation_never_evicts_the_established() {
+        let mut values = Values::<2>::default();
+        values.learn(seen(1, false, 0));
+        values.learn(seen(2, false, 0));
+        for key in 3..50 {
+            values.learn(seen(key, true, 0));
+        }
+        assert_eq!((values.count(1), values.count(2)), (1.0, 1.0));
+        assert_eq!(values.distinct(), 2.0);
+    }
+
+    #[test]
+    fn distinct_remembers_what_made_room_and_fades() {
+        let mut values = Values::<2>::default();
+        for key in 1..=5 {
+            values.learn(seen(key, false, 0));
+        }
+        assert_eq!(values.distinct(), 5.0);
+        values.decay(0.5);
+        assert_eq!(values.distinct(), 2.5);
+    }
+
+    #[test]
+    fn an_older_version_is_no_upgrade() {
+        let known = Version {
+            browser: 90,
+            os: 12,
+        };
+        let relation = |browser, os| relation(known, Version { browser, os });
+        assert_eq!(relation(91, 12), Relation::Newer);
+        assert_eq!(relation(90, 12), Relation::Same);
+        assert_eq!(relation(89, 13), Relation::Older);
+        assert_eq!(relation(91, 11), Relation::Older);
+        assert_eq!(relation(0, 0), Relation::Newer);
+    }
+
+    #[test]
+    fn survives_encoding() {
+        let mut values = Values::<3>::default();
+        for key in 1..=4 {
+            values.learn(seen(key, key == 4, 9));
+        }
+        values.learn(Sighting {
+            key: 2,
+            version: Version { browser: 7, os: 8 },
+            ..Sighting::default()
+        });
+        let mut bytes = Vec::new();
+        values.encode(&mut Writer(&mut bytes));
+        let mut input = Reader::new(&bytes);
+        assert_eq!(Values::decode(&mut input), Some(values));
+        assert!(input.is_empty());
+        assert_eq!(Values::<2>::decode(&mut Reader::new(&bytes)), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! From an outcome to what is learned: the record and everybody, as a pure function.
+//! May use: every room before.
+//! Must not: read a clock or a page; learn from what was not allowed.
+
+use arrayvec::ArrayVec;
+
+use crate::assess::{Assessment, Lesson, Novel, is_event};
+use crate::baseline::hours::Hour;
+use crate::baseline::identity::{IdentityRecord, MOVES, Place};
+use crate::baseline::population::{
+    self, Attempt, EventLesson, PatternLesson, Population, RecentClient, Shared, relations,
+};
+use crate::baseline::session::Session;
+use crate::baseline::values::Sighting;
+use crate::evidence::Known;
+use crate::evidence::session::{client, location};
+use crate::signals::features::Features;
+
+/// What was learned from one request.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Observation {
+    /// The record as it is now; absent: nothing changed, nothing is written.
+    pub record: Option<IdentityRecord>,
+    /// What everybody learns.
+    pub lessons: ArrayVec<population::Lesson, 2>,
+}
+
+impl Observation {
+    fn teach(&mut self, lesson: population::Lesson) {
+        // One request teaches two lessons at most.
+        let _room = self.lessons.try_push(lesson);
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The upstream accepted the credential. A request that was refused here has no other outcome and counts as accepted.
+    pub succeeded: bool,
+}
+
+/// Learns from the outcome of a request that was assessed. May be called again with a newer record: nothing is learned
+/// twice.
+#[must_use]
+pub fn observe(
+    features: &Features,
+    assessment: &Assessment,
+    outcome: Outcome,
+    known: &Known<'_>,
+) -> Observation {
+    let Outcome { succeeded } = outcome;
+    let Known {
+        identity: record,
+        population,
+    } = *known;
+    let mut seen = Observation::default();
+    match &assessment.lesson {
+        Lesson::Nothing => {}
+        Lesson::Attempt(novel) => seen.teach(attempt(features, novel, succeeded)),
+        Lesson::Event(novel) if succeeded => {
+            if is_event(features, record) {
+                seen.teach(attempt(features, novel, true));
+                seen.teach(event(features, novel, record, population));
+                seen.record = Some(learn(features, novel.surprising, record));
+            }
+        }
+        Lesson::Event(novel) => seen.teach(attempt(features, novel, false)),
+        Lesson::Move if succeeded => advance(features, record, &mut seen),
+        Lesson::Move => {}
+        Lesson::Challenge(novel) => {
+            if is_event(features, record) {
+                seen.teach(attempt(features, novel, true));
+            }
+            seen.record = record.map(|record| challenge(features, record));
+        }
+    }
+    seen
+}
+
+fn identity(features: &Features) -> u32 {
+    features.identity.map_or(0, |locator| locator.tag as u32)
+}
+
+fn attempt(features: &Features, novel: &Novel, succeeded: bool) -> population::Lesson {
+    population::Lesson::Attempt(Attempt {
+        identity: identity(features),
+        address: features.address,
+        asn: features.asn,
+        succeeded,
+        arrival: succeeded && novel.network,
+        now: features.now,
+    })
+}
+
+fn event(
+    features: &Features,
+    novel: &Novel,
+    record: Option<&IdentityRecord>,
+    population: &Population,
+) -> population::Lesson {
+    let own = record.map(|record| &record.client);
+    let relations = own.map_or([0; 5], |own| {
+        relations(population.recent(), identity(features), |stranger| {
+            if own.user_agent.count(stranger.user_agent) > 0.0 {
+                return None;
+            }
+            let browser = own.browser.established(stranger.browser);
+            let os = own.os.established(stranger.os);
+            browser
+                .map(|value| (true, value.version))
+                .or_else(|| os.map(|value| (false, value.version)))
+        })
+    });
+    population::Lesson::Event(Box::new(EventLesson {
+        now: features.now,
+        values: [
+            (Shared::Address, features.address),
+            (Shared::Prefix, features.prefix),
+            (Shared::Block, features.block),
+            (Shared::UserAgent, features.user_agent),
+            (Shared::Browser, features.browser),
+            (Shared::Os, features.os),
+            (Shared::Device, features.device),
+        ],
+        asn: features.asn,
+        country: features.country,
+        arrival: novel.network,
+        client: RecentClient {
+            identity: identity(features),
+            user_agent: features.user_agent,
+            browser: features.browser,
+            os: features.os,
+            version: features.version,
+        },
+        pattern: novel.pattern.as_deref().map(PatternLesson::clone),
+        relations,
+        human: !features.kind.is_machine(),
+    }))
+}
+
+fn learn(features: &Features, surprising: bool, record: Option<&IdentityRecord>) -> IdentityRecord {
+    let mut record = record
+        .cloned()
+        .unwrap_or_else(|| IdentityRecord::new(features.now));
+    record.decay_to(features.now);
+    let hour = Hour::of(features.now);
+    let seen = |key| Sighting {
+        key,
+        surprising,
+        day: hour.day,
+        ..Sighting::default()
+    };
+    let versioned = |key| Sighting {
+        version: features.version,
+        ..seen(key)
+    };
+    record.network.address.learn(seen(features.address));
+    record.network.prefix.learn(seen(features.prefix));
+    record.network.asn.learn(seen(features.asn));
+    record.network.country.learn(seen(features.country));
+    record.client.user_agent.learn(seen(features.user_agent));
+    record.client.browser.learn(versioned(features.browser));
+    record.client.os.learn(versioned(features.os));
+    record.client.device.learn(seen(features.device));
+    if features.kind.is_machine() {
+        record.network.block.learn(seen(features.block));
+    } else if !surprising {
+        record.hours.learn(hour);
+    }
+    record.history = record.history.saturating_add(1);
+    record.events += 1.0;
+    record.last_event = record.last_event.max(features.now);
+    record.auth_time = record.auth_time.max(features.auth_time);
+    record.remember_event(features.event);
+    remember_place(features, surprising, &mut record);
+    if features.session != 0 {
+        record.remember_session(begin(features));
+    }
+    record
+}
+
+/// A place that may not be the owner's must not make the owner's next journey impossible.
+fn remember_place(features: &Features, surprising: bool, record: &mut IdentityRecord) {
+    if let Some(point) = features.point
+        && !surprising
+    {
+        record.remember_place(Place {
+            seen: features.now,
+            latitude: libm::round(point.lat * 100.0) as i16,
+            longitude: libm::round(point.lon * 100.0) as i16,
+            radius: libm::round(point.radius_km) as u16,
+            prefix: features.prefix,
+            country: features.country as u16,
+        });
+    }
+}
+
+fn begin(features: &Features) -> Session {
+    let place = location(features);
+    Session {
+        id: features.session,
+        seen: features.now,
+        auth_time: features.auth_time,
+        first: place,
+        latest: place,
+        before: place,
+        left: features.now,
+        client: client(features),
+        challenged: 0,
+        unsolved: 0,
+        alternations: 0,
+    }
+}
+
+/// A request inside a session that was allowed: the session moves along, and the move is counted.
+fn advance(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observation) {
+    let Some(record) = record else { return };
+    let Some(session) = record.session(features.session) else {
+        return;
+    };
+    let (place, with) = (location(features), client(features));
+    let mut moved = *session;
+    if !moved.advance(place, with, features.now) {
+        return;
+    }
+    let mut record = record.clone();
+    record.decay_to(features.now);
+    if session.is_new_place(place) {
+        record.moves.add(place.asn, 1.0, MOVES);
+        seen.teach(population::Lesson::Move {
+            asn: place.asn,
+            allowed: true,
+            now: features.now,
+        });
+    }
+    if session.client.exact != with.exact {
+        let upgrade = session.client.family == with.family;
+        seen.teach(population::Lesson::ClientChange(upgrade));
+    }
+    remember_place(features, false, &mut record);
+    record.remember_session(moved);
+    seen.record = Some(record);
+}
+
+/// A challenge alone creates no record: only an identity that has one remembers it.
+fn challenge(features: &Features, record: &IdentityRecord) -> IdentityRecord {
+    let mut record = record.clone();
+    let mut session = record
+        .session(features.session)
+        .copied()
+        .unwrap_or_else(|| begin(features));
+    if features.auth_time > session.challenged {
+        session.unsolved = 0;
+    }
+    session.unsolved = session.unsolved.saturating_add(1);
+    session.challenged = features.now;
+    session.seen = session.seen.max(features.now);
+    record.remember_session(session);
+    record
+}

@@ -1,0 +1,28 @@
+//! The built module in the real Envoy: two workers, raw sockets, real tokens at the real time.
+//! May use the test kit and the cases; the module is `$STEPGATE_WASM`, else `target/stepgate.wasm`.
+//! Must not know how the module works inside: what counts is what client, upstream and operator see.
+#![cfg(not(target_family = "wasm"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests is a test: a panic is its failure"
+)]
+
+mod cases;
+#[path = "envoy/contract.rs"]
+mod contract;
+#[path = "envoy/gateway.rs"]
+mod gateway;
+#[path = "envoy/hostile.rs"]
+mod hostile;
+#[path = "envoy/keys.rs"]
+mod keys;
+#[path = "envoy/learning.rs"]
+mod learning;
+#[path = "envoy/live.rs"]
+mod live;
+#[path = "envoy/metadata.rs"]
+mod metadata;
+#[path = "envoy/operation.rs"]
+mod operation;
