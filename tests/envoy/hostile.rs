@@ -53,7 +53,7 @@ const READ: [&str; 27] = [
 
 /// Serves as before: same VMs, and a decision on a good request.
 fn assert_alive(gateway: &Gateway, vms: [u64; 4], key: &Key, after: &str) {
-    let good = at_home(&token(key, "alice", 0).sign(key));
+    let good = at_home(&token(key, "owner", 0).sign(key));
     // Both workers, in all likelihood; the count of VMs is certain.
     for _ in 0..8 {
         let response = gateway.send(&good);
@@ -270,7 +270,8 @@ fn an_upstream_that_misbehaves_does_no_harm() {
     let Gateway { envoy, upstream } = gateway;
     let address = upstream.address();
     drop(upstream);
-    assert_eq!(at_home(&bearer).send(envoy.address()).unwrap().status, 503);
+    let unserved = Request::get("/odd").bearer(&bearer);
+    assert_eq!(unserved.send(envoy.address()).unwrap().status, 503);
     let upstream = Upstream::bind(address).unwrap();
     let gateway = Gateway { envoy, upstream };
     assert_alive(&gateway, vms, &key, "an upstream that misbehaves");

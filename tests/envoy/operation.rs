@@ -184,10 +184,18 @@ fn a_bad_update_leaves_the_good_policy_in_force() {
     // A good update takes over, and what was learned stays.
     policy["mode"] = json!("shadow");
     publish(dir.path(), &policy);
-    let away = far_away(&token(&key, "alice", 10).sign(&key));
-    let passed = until("the update", || {
-        Some(send(&away)).filter(|response| response.status == 200)
+    let watches = || {
+        send(&Request::get("/"))
+            .echoed()
+            .text("x-stepgate-mode")
+            .as_deref()
+            == Some("shadow")
+    };
+    until("the update on every worker", || {
+        (0..16).all(|_| watches()).then_some(())
     });
+    let passed = send(&far_away(&token(&key, "alice", 10).sign(&key)));
+    assert_eq!(passed.status, 200, "{}", passed.text());
     let upstream_saw = passed.echoed();
     assert_eq!(
         upstream_saw.text("x-stepgate-mode").as_deref(),
