@@ -31,13 +31,14 @@ fn every_host_function_may_be_missing() {
             continue;
         };
         for policy in &policies {
-            for status in [UNIMPLEMENTED, 1, 2, 3, 5, 6, 8, 9, 10, 11, 4_000_000_000] {
+            for status in [UNIMPLEMENTED, 1, 2, 10, u32::MAX] {
                 let mut host = vm();
                 host.fix(function, status);
                 host.start(&policy.to_string())
                     .unwrap_or_else(|trap| panic!("{function} with {status}: {trap}"));
                 for _ in 0..2 {
-                    host.tick().unwrap_or_else(|trap| panic!("{function} with {status}: {trap}"));
+                    host.tick()
+                        .unwrap_or_else(|trap| panic!("{function} with {status}: {trap}"));
                     call(&mut host, &token("alice", 0), "200");
                     get(&mut host, &[("x-stepgate-decision", b"allow")]);
                 }
@@ -56,7 +57,8 @@ fn functions_that_fail_later_stop_nothing() {
         host.fix(function, UNIMPLEMENTED);
         for _ in 0..2 {
             call(&mut host, &token("alice", 0), "200");
-            host.tick().unwrap_or_else(|trap| panic!("{function}: {trap}"));
+            host.tick()
+                .unwrap_or_else(|trap| panic!("{function}: {trap}"));
         }
         host.state_mut().fixed.clear();
         is_alive(&mut host);
@@ -91,7 +93,11 @@ fn without_ticks_or_callouts_keys_must_stand_in_the_policy() {
         "proxy_set_effective_context",
     ] {
         let mut host = lacking(&[absent], &fetching);
-        assert_eq!(host.logged("the host cannot fetch keys").len(), 1, "{absent}");
+        assert_eq!(
+            host.logged("the host cannot fetch keys").len(),
+            1,
+            "{absent}"
+        );
         host.tick().unwrap();
         let refused = call(&mut host, &token("alice", 0), "200");
         assert_eq!(status(&refused), 401);

@@ -144,7 +144,12 @@ mod tests {
 
     #[test]
     fn what_is_no_module_is_refused() {
-        for bad in [&b""[..], b"\0asm", b"text of some sort", b"\0asm\x01\0\0\0\x07\xff"] {
+        for bad in [
+            &b""[..],
+            b"\0asm",
+            b"text of some sort",
+            b"\0asm\x01\0\0\0\x07\xff",
+        ] {
             assert_eq!(strip(bad), None);
         }
     }
