@@ -246,6 +246,11 @@ impl Envoy {
             .unwrap_or_default()
     }
 
+    /// Where its admin interface listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Asks the admin interface.
     pub fn admin(&self, method: &str, target: &str) -> Response {
         Request::new(method, target)

