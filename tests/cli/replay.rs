@@ -1,3 +1,5 @@
+//! What `replay` writes, and that it measures by the published definition.
+
 use serde_json::Value;
 
 use crate::{AWAY, BEGIN, DAY, HOME, Workspace, login};

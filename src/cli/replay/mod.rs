@@ -16,7 +16,7 @@ use super::key::KeyArgument;
 use super::live::{Learn, Live};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
-use super::{Failure, event_file, policy_file, print, written};
+use super::{Failure, baseline_file, event_file, policy_file, print, written};
 use lines::{EventLine, Sessions};
 use measure::{Measure, Scored};
 use summary::{Counts, Summary};
@@ -41,6 +41,9 @@ pub(crate) struct Replay {
     policy: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgument,
+    /// Snapshot to start from, made by `stepgate train` with the same key
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Keep records in as many pages as this memory holds, as the filter does; without it all are kept
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
     memory: Option<u32>,
@@ -67,6 +70,9 @@ impl Replay {
         let mut sessions = Sessions::default();
         let mut measure = Measure::new(self.min_history);
         let mut counts = Counts::default();
+        if let Some(path) = &self.baseline {
+            baseline_file::load(path, &key, &mut live)?;
+        }
         let clock = Clock::start();
         let progress = Progress::over(&self.files);
         let tally = event_file::each(&self.files, &progress, |event| {
