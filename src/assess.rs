@@ -95,7 +95,7 @@ pub fn assess(
 ) -> Assessment {
     match &signals.standing {
         Standing::Rejected(code) => {
-            let reason = Reason::from_code(code).unwrap_or(Reason::InvalidToken);
+            let reason = Reason::from_code(code).unwrap_or(Reason::TokenGarbage);
             let decision = decision::refuse(Refusal::InvalidToken, tier);
             return without_identity(policy, decision, reason);
         }

@@ -169,8 +169,15 @@ impl Exchange {
                 return Action::Pause;
             }
         }
-        for (name, value) in headers::upstream(assessment, &id) {
+        let told = headers::upstream(assessment, &id);
+        for (name, value) in &told {
             let _logged_by_host = host::replace_request_header(name, value.as_bytes());
+        }
+        if let Some(signer) = &policy.signer {
+            let told = told.iter().map(|(name, value)| (*name, value.as_str()));
+            let value = signer.sign(told, signals.now_ms.div_euclid(1000));
+            let _logged_by_host =
+                host::replace_request_header(headers::SIGNATURE, value.as_bytes());
         }
         if matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move) {
             self.pending = Some(Pending {

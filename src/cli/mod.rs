@@ -4,6 +4,7 @@
 
 mod check;
 mod event_file;
+mod import;
 mod input;
 mod key;
 mod live;
@@ -35,6 +36,7 @@ enum Command {
     Schema(schema::Schema),
     Train(train::Train),
     Replay(replay::Replay),
+    Import(import::Import),
 }
 
 /// Why a command ends early: one line for stderr, and the exit code.
@@ -83,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Train(train) => train.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Import(import) => import.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
