@@ -132,9 +132,9 @@ pub(crate) fn story(stage: &Stage) -> Vec<Step> {
             .expect(Outcome::Refused, &["session-client"]),
         step("\"alice\"", OFFICE, CHROME, "GET", "/api/orders", Some(&forged))
             .tale("bob writes alice's name into his own token; somebody tries one that has expired; somebody has none.")
-            .expect(Outcome::InvalidToken, &[]),
+            .expect(Outcome::InvalidToken, &["token-bad-signature"]),
         step("alice", HOME, FIREFOX, "GET", "/api/orders", Some(&expired))
-            .expect(Outcome::InvalidToken, &[]),
+            .expect(Outcome::InvalidToken, &["token-expired"]),
         step("nobody", HOME, FIREFOX, "GET", "/api/orders", None)
             .expect(Outcome::NoToken, &["identity-required"]),
         step("bob", OFFICE, CHROME, "GET", "/api/orders", Some(&colleague))
