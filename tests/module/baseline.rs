@@ -23,6 +23,9 @@ fn spoil(host: &Host, kind: &str, mut change: impl FnMut(&mut Vec<u8>)) {
     }
 }
 
+/// What somebody else's code did to a page.
+type Damage = &'static dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn an_event_is_learned_once_and_only_when_it_succeeded() {
     let mut host = started(&policy(|_| {}));
@@ -105,7 +108,7 @@ fn shared_data_that_is_full_skips_the_lesson_only() {
 
 #[test]
 fn damaged_pages_read_as_empty_and_are_counted() {
-    let garbage: [&dyn Fn(&mut Vec<u8>); 5] = [
+    let garbage: [Damage; 5] = [
         &|page| page.clear(),
         &|page| page.truncate(100),
         &|page| page.fill(0xff),
