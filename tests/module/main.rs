@@ -17,6 +17,7 @@ mod configure;
 mod hostile;
 mod hosts;
 mod jwks;
+mod libraries;
 mod played;
 mod snapshot;
 
