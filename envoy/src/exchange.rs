@@ -193,7 +193,8 @@ impl Exchange {
             return;
         };
         let status = host::header(MapType::ResponseHeaders, ":status").unwrap_or_default();
-        let succeeded = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
+        let accepted = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
+        let succeeded = accepted && is_of_upstream();
         shared.learn(
             &pending.features,
             &pending.assessment,
@@ -218,6 +219,14 @@ impl HttpContext for Exchange {
         }
         Action::Continue
     }
+}
+
+/// Whether the response is the upstream's own, as far as the host tells: the reply of another filter (a redirect to a login page)
+/// accepts no credential.
+fn is_of_upstream() -> bool {
+    host::property("response\0code_details").map_or(true, |details| {
+        details.is_empty() || details == b"via_upstream" || details == b"direct_response"
+    })
 }
 
 fn route_tier(policy: &stepgate::policy::Policy) -> Vec<u8> {

@@ -34,6 +34,16 @@ pub(crate) enum Found {
     Unreadable,
 }
 
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Yes,
+    /// There was nothing to change.
+    Unchanged,
+    /// Lost to other workers, or to a page that must not be written.
+    Skipped,
+}
+
 impl Store {
     /// Opens the table, creating all pages at first start, when the host can take its time to grow. Page count and hash key hold
     /// for the life of the process: what is hashed and placed with others would not be found again.
@@ -119,7 +129,7 @@ impl Store {
         locator: Locator,
         metrics: &Metrics,
         mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
-    ) {
+    ) -> Written {
         let index = locator.page % self.pages;
         let mut bytes = Vec::with_capacity(512);
         for _ in 0..TRIES {
@@ -138,7 +148,7 @@ impl Store {
                 }
             };
             let Some(changed) = change(found.as_deref()) else {
-                return;
+                return Written::Unchanged;
             };
             bytes.clear();
             changed.encode(&mut bytes);
@@ -150,15 +160,12 @@ impl Store {
                 .memory
                 .set(format_args!("i{index:x}"), page.as_bytes(), cas)
             {
-                Ok(()) => {
-                    metrics.count(Count::Learned);
-                    return;
-                }
+                Ok(()) => return Written::Yes,
                 Err(Status::CAS_MISMATCH) => metrics.count(Count::CasRetry),
                 Err(_) => break,
             }
         }
-        metrics.count(Count::LearnSkipped);
+        Written::Skipped
     }
 }
 
