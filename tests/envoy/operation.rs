@@ -73,9 +73,9 @@ fn decisions_are_counted_and_logged() {
         let line = logs
             .lines()
             .find(|line| line.contains(&id) && line.contains("@timestamp"))?;
-        let json = &line[line.find('{')?..];
+        let json = line.get(line.find('{')?..)?;
         let end = json.rfind('}')?;
-        serde_json::from_str::<Value>(&json[..=end]).ok()
+        serde_json::from_str::<Value>(json.get(..=end)?).ok()
     });
     assert_eq!(audit["stepgate.would"], "step-up");
     assert!(
