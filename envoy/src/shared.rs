@@ -3,6 +3,7 @@
 //! Must not: be borrowed across a host call that may call back.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use arrayvec::ArrayVec;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     known: RefCell<TokenCache<Rc<KnownToken>>>,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
+    /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
     decisions: Cell<u64>,
 }
 
@@ -70,7 +72,7 @@ impl Shared {
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
             generation: Cell::new(0),
-            decisions: Cell::new(0),
+            decisions: Cell::new(RandomState::new().hash_one(now)),
             policy,
         }
     }
@@ -174,10 +176,6 @@ impl Shared {
         for (slot, part) in seed.chunks_exact_mut(8).zip(parts) {
             slot.copy_from_slice(&part.to_le_bytes());
         }
-        // The address of this VM's state tells workers apart that decide in the same millisecond.
-        let vm = std::ptr::from_ref(self) as u64;
-        let hash =
-            self.key.hash64(Domain::Decision, &seed) ^ vm.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        format!("d{hash:016x}")
+        format!("d{:016x}", self.key.hash64(Domain::Decision, &seed))
     }
 }
