@@ -1,4 +1,4 @@
-//! How fast and how many: journeys nobody makes, networks many arrive on at once, addresses others fail at.
+//! How fast and how many: journeys nobody makes, networks many arrive on at once.
 //! May use: signals, baseline.
 //! Must not: take a shared or anonymous network for the end of a journey.
 
@@ -27,6 +27,7 @@ pub(super) enum Journeys {
 pub(super) fn travel(
     record: &IdentityRecord,
     features: &Features,
+    known: &Known<'_>,
     journeys: Journeys,
     found: &mut Gathered<'_>,
 ) {
@@ -37,7 +38,8 @@ pub(super) fn travel(
         | Anonymiser::HOSTING
         | Anonymiser::RELAY
         | Anonymiser::UNKNOWN;
-    if features.anonymiser.has(anonymous) || features.kind.is_machine() {
+    let nowhere = features.anonymiser.has(anonymous) || known.is_shared(features.now);
+    if nowhere || features.kind.is_machine() {
         return;
     }
     let fastest = record
@@ -55,7 +57,7 @@ pub(super) fn travel(
     }
 }
 
-/// Others arriving on a network that is new to the identity, and others failing at its address.
+/// Others arriving on a network that is new to the identity.
 pub(super) fn crowd(
     features: &Features,
     known: &Known<'_>,
@@ -64,16 +66,12 @@ pub(super) fn crowd(
 ) {
     let identity = features.identity.map_or(0, |locator| locator.tag as u32);
     let everybody = known.population;
-    if new_network && features.asn != 0 {
+    if new_network && features.asn != 0 && !known.is_shared(features.now) {
         found.add(
             Reason::NetworkBurst,
             everybody.burst(features.asn, identity, features.now),
         );
     }
-    found.add(
-        Reason::AddressAbuse,
-        everybody.abuse(features.address, identity, features.now),
-    );
 }
 
 /// Speed in km/h between a place and here, uncertainties taken off; `None` for what may be no journey at all.
