@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use stepgate::assess::{Assessment, Lesson, assess};
+use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
 use stepgate::evidence::Known;
 use stepgate::headers;
@@ -95,6 +95,8 @@ impl Exchange {
             Found::Record(record) => Some(&**record),
             Found::Nothing | Found::Unreadable => None,
         };
+        let wanted = wants_sources(tier, &signals, &features, record);
+        let sources = shared.sources(&wanted);
         let assessment = {
             let population = shared.crowd.population();
             assess(
@@ -102,7 +104,9 @@ impl Exchange {
                 tier,
                 &signals,
                 &features,
-                &Known::of(&population).with_identity(record),
+                &Known::of(&population)
+                    .with_identity(record)
+                    .with_sources(&sources),
             )
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
@@ -172,7 +176,8 @@ impl Exchange {
         for (name, value) in headers::upstream(assessment, &id) {
             let _logged_by_host = host::replace_request_header(name, value.as_bytes());
         }
-        if matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move) {
+        let teaches = matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move);
+        if teaches || assessment.attempt.of_credential {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
@@ -186,12 +191,13 @@ impl Exchange {
             return;
         };
         let status = host::header(MapType::ResponseHeaders, ":status").unwrap_or_default();
-        let succeeded = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
-        shared.learn(
-            &pending.features,
-            &pending.assessment,
-            Outcome { succeeded },
-        );
+        let status = std::str::from_utf8(&status).ok();
+        let outcome = status
+            .and_then(|status| status.parse().ok())
+            .and_then(Outcome::of_status);
+        if let Some(outcome) = outcome {
+            shared.learn(&pending.features, &pending.assessment, outcome);
+        }
     }
 }
 

@@ -232,6 +232,15 @@ impl<'a> Gathered<'a> {
         }
     }
 
+    /// Takes back what speaks for the owner in some families.
+    fn void(&mut self, of: impl Fn(Family) -> bool) {
+        for piece in &mut self.list {
+            if of(piece.reason.family()) {
+                piece.nats = piece.nats.max(0.0);
+            }
+        }
+    }
+
     /// Adds `strength` times the reason's weight. Nothing is added for zero.
     fn add(&mut self, reason: Reason, strength: f64) {
         let nats = strength * self.weights.of(reason);

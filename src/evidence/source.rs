@@ -2,7 +2,7 @@
 //! May use: signals, baseline.
 //! Must not: hold against an owner what others do behind the same address, or let a failed try pass for an owner's.
 
-use super::{Gathered, Known, Reason};
+use super::{Family, Gathered, Known, Reason};
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::source::{BURST, Source, SourceKind};
 use crate::signals::features::Features;
@@ -69,8 +69,12 @@ pub(super) fn gather(features: &Features, known: &Known<'_>, found: &mut Gathere
     }
     found.add(Reason::BruteForce, brute_force);
     found.add(Reason::DistributedAttack, distributed);
+    if !owner && known.is_hot(features.now) {
+        // What an attack comes from speaks for nobody, nor does anything that was only claimed.
+        found.void(|family| !features.verified || family == Family::Network);
+    }
     if let Some(record) = record.filter(|_| features.verified) {
-        if record.lately.tries(features.prefix, features.now) >= FAILURES {
+        if !owner && record.lately.tries(features.prefix, features.now) >= FAILURES {
             found.add(Reason::SuccessAfterFailures, tried + 1.5);
         }
         if !features.kind.is_machine() && !known.is_shared(features.now) {
