@@ -15,4 +15,5 @@ pub mod observe;
 pub mod policy;
 pub mod score;
 pub mod signals;
+pub mod signature;
 pub mod token;

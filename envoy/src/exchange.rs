@@ -173,8 +173,15 @@ impl Exchange {
                 return Action::Pause;
             }
         }
-        for (name, value) in headers::upstream(assessment, &id) {
+        let told = headers::upstream(assessment, &id);
+        for (name, value) in &told {
             let _logged_by_host = host::replace_request_header(name, value.as_bytes());
+        }
+        if let Some(signer) = &policy.signer {
+            let told = told.iter().map(|(name, value)| (*name, value.as_str()));
+            let value = signer.sign(told, signals.now_ms.div_euclid(1000));
+            let _logged_by_host =
+                host::replace_request_header(headers::SIGNATURE, value.as_bytes());
         }
         let teaches = matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move);
         if teaches || assessment.attempt.of_credential {
@@ -194,7 +201,8 @@ impl Exchange {
         let status = std::str::from_utf8(&status).ok();
         let outcome = status
             .and_then(|status| status.parse().ok())
-            .and_then(Outcome::of_status);
+            .and_then(Outcome::of_status)
+            .filter(|_| is_of_upstream());
         if let Some(outcome) = outcome {
             shared.learn(&pending.features, &pending.assessment, outcome);
         }
@@ -217,6 +225,14 @@ impl HttpContext for Exchange {
         }
         Action::Continue
     }
+}
+
+/// Whether the response is the upstream's own, as far as the host tells: the reply of another filter (a redirect to a login page)
+/// accepts no credential.
+fn is_of_upstream() -> bool {
+    host::property("response\0code_details").map_or(true, |details| {
+        details.is_empty() || details == b"via_upstream" || details == b"direct_response"
+    })
 }
 
 fn route_tier(policy: &stepgate::policy::Policy) -> Vec<u8> {

@@ -21,8 +21,9 @@ use crate::credential::KnownToken;
 use crate::crowd::Crowd;
 use crate::jwks::Sources;
 use crate::memory::Memory;
-use crate::metrics::Metrics;
-use crate::store::{Found, Store};
+use crate::metrics::{Count, Metrics};
+use crate::snapshot::Loading;
+use crate::store::{Found, Store, Written};
 
 /// Verified tokens a VM remembers: about 1 MiB.
 const KNOWN_TOKENS: usize = 2048;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) crowd: Crowd,
     pub(crate) sources: Sources,
+    loading: Loading,
     pub(crate) metrics: Metrics,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
@@ -46,7 +48,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(
-        policy: Policy,
+        mut policy: Policy,
         key: HashKey,
         memory: &Rc<Memory>,
         store: Store,
@@ -59,6 +61,13 @@ impl Shared {
             store,
             crowd: Crowd::new(Rc::clone(memory)),
             sources: Sources::of(&policy, Rc::clone(memory), now),
+            // Taken out of the policy: megabytes that are of no use once they are loaded.
+            loading: Loading::of(
+                policy.config.baseline.snapshot.take(),
+                Rc::clone(memory),
+                &key,
+                &metrics,
+            ),
             metrics,
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
@@ -87,10 +96,20 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes the keys any VM has fetched.
-    pub(crate) fn take_keys(&self, now: i64) {
+    /// Takes what other VMs fetched and learned, and shares what this one did.
+    pub(crate) fn refresh(&self, now: i64) {
         let replace = |issuer, keys| self.replace_keys(issuer, keys);
         self.sources.take(&self.metrics, &replace, now);
+        self.crowd.tick(&self.metrics, now);
+    }
+
+    /// Does a piece of what one VM does for all.
+    pub(crate) fn work(&self, can_call_out: bool, now: i64) {
+        if can_call_out {
+            self.sources.fetch(&self.metrics, now);
+        }
+        self.loading
+            .tick(&self.store, &self.crowd, &self.metrics, now);
     }
 
     /// Takes the answer to a call of this VM.
@@ -141,7 +160,10 @@ impl Shared {
                 seen.record
             };
             match features.identity {
-                Some(locator) => self.store.update(locator, &self.metrics, learn),
+                Some(locator) => {
+                    let written = self.store.update(locator, &self.metrics, learn);
+                    self.count(written);
+                }
                 None => drop(learn(None)),
             }
         }
@@ -150,13 +172,22 @@ impl Shared {
         }
         if let Some(lesson) = &source {
             for key in SourceKey::of(features) {
-                self.store
-                    .update(key.locator(), &self.metrics, |record: Option<&Source>| {
-                        let mut record = record.copied().unwrap_or_default();
-                        record.learn(key.kind, lesson);
-                        Some(record)
-                    });
+                let learn = |record: Option<&Source>| {
+                    let mut record = record.copied().unwrap_or_default();
+                    record.learn(key.kind, lesson);
+                    Some(record)
+                };
+                let written = self.store.update(key.locator(), &self.metrics, learn);
+                self.count(written);
             }
+        }
+    }
+
+    fn count(&self, written: Written) {
+        match written {
+            Written::Yes => self.metrics.count(Count::Learned),
+            Written::Skipped => self.metrics.count(Count::LearnSkipped),
+            Written::Unchanged => {}
         }
     }
 

@@ -76,6 +76,16 @@ pub(crate) enum Found<R> {
     Unreadable,
 }
 
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Yes,
+    /// There was nothing to change.
+    Unchanged,
+    /// Lost to other workers, or to a page that must not be written.
+    Skipped,
+}
+
 impl Store {
     /// Opens the table, creating all pages at first start, when the host can take its time to grow. Page count and hash key hold
     /// for the life of the process: what is hashed and placed with others would not be found again.
@@ -181,7 +191,7 @@ impl Store {
         locator: Locator,
         metrics: &Metrics,
         mut change: impl FnMut(Option<&R>) -> Option<R>,
-    ) {
+    ) -> Written {
         let name = self.name::<R>(locator);
         let mut bytes = Vec::with_capacity(512);
         for _ in 0..TRIES {
@@ -200,7 +210,7 @@ impl Store {
                 }
             };
             let Some(changed) = change(found.as_deref()) else {
-                return;
+                return Written::Unchanged;
             };
             bytes.clear();
             changed.encode(&mut bytes);
@@ -212,15 +222,12 @@ impl Store {
                 .memory
                 .set(format_args!("{name}"), page.as_bytes(), cas)
             {
-                Ok(()) => {
-                    metrics.count(Count::Learned);
-                    return;
-                }
+                Ok(()) => return Written::Yes,
                 Err(Status::CAS_MISMATCH) => metrics.count(Count::CasRetry),
                 Err(_) => break,
             }
         }
-        metrics.count(Count::LearnSkipped);
+        Written::Skipped
     }
 }
 

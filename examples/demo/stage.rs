@@ -1,17 +1,17 @@
 //! The stage: an API that echoes, an issuer with a fresh key, and an Envoy started from `envoy/envoy.yaml`.
 //! May use the test kit and the files a user starts from.
-//! Must not change what a user would not change: ports, the issuer's keys, `mode`, and who is in front.
+//! Must not change more than a user would: addresses, the module, the policy's mode, and who is in front.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use stepgate_testkit::envoy::{Envoy, Setup};
-use stepgate_testkit::http::Upstream;
-use stepgate_testkit::tokens::{Key, jwks};
+use stepgate_testkit::envoy::{Envoy, Setup, until};
+use stepgate_testkit::http::{Request, Upstream};
+use stepgate_testkit::tokens::{Key, jwks, now};
 
-use crate::Failure;
+use crate::{Failure, cast};
 
 /// The issuer of `examples/policy.json`.
 pub(crate) const ISSUER: &str = "https://idp.example/";
@@ -30,16 +30,30 @@ impl Stage {
     pub(crate) fn set(port: u16) -> Result<Self, Failure> {
         let upstream = Upstream::start()?;
         let key = Key::rsa("demo-1");
-        let bootstrap = bootstrap(port, upstream.address(), &policy(&key)?)?;
+        upstream.jwks(&jwks(&[&key]));
+        let bootstrap = bootstrap(port, &upstream, &policy()?)?;
         let envoy = Setup::new(&bootstrap)
             .concurrency(2)
             .env("STEPGATE_KEY", "a secret of the demonstration")
             .start()?;
-        Ok(Self {
+        let stage = Self {
             envoy,
             upstream,
             key,
-        })
+        };
+        stage.wait_for_keys();
+        Ok(stage)
+    }
+
+    /// Until every worker has the issuer's keys: what reaches the API was verified. It fails there, so nothing is learned.
+    fn wait_for_keys(&self) {
+        let token = cast::token("nobody", "probe", now()).sign(&self.key);
+        let probe = Request::get("/api/probe").bearer(&token);
+        let probe = probe.header("x-test-status", "503");
+        let passes = |_| matches!(probe.send(self.address()), Ok(answer) if answer.status == 503);
+        until("the keys of the issuer", || {
+            (0..16).all(passes).then_some(())
+        });
     }
 
     /// Where clients connect.
@@ -58,22 +72,16 @@ fn read(name: &str) -> Result<String, Failure> {
     fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// `examples/policy.json`, with two words changed: the mode, and where the issuer's keys come from.
-fn policy(key: &Key) -> Result<Value, Failure> {
+/// `examples/policy.json`, with one word changed.
+fn policy() -> Result<Value, Failure> {
     let mut policy: Value = serde_json::from_str(&read("examples/policy.json")?)?;
-    let issuer = policy
-        .pointer_mut("/credentials/issuers/0")
-        .and_then(Value::as_object_mut)
-        .ok_or("examples/policy.json has no issuer")?;
-    issuer.remove("jwks");
-    issuer.insert("keys".into(), jwks(&[key]));
-    policy["mode"] = json!("enforce");
+    policy["mode"] = "enforce".into();
     Ok(policy)
 }
 
 /// `envoy/envoy.yaml` with the ports, the module and the policy of this run, behind one proxy: the demo plays a CDN that
 /// appends to X-Forwarded-For and writes the geo headers itself.
-fn bootstrap(port: u16, api: SocketAddr, policy: &Value) -> Result<String, Failure> {
+fn bootstrap(port: u16, upstream: &Upstream, policy: &Value) -> Result<String, Failure> {
     // JSON is YAML, so Envoy reads it all the same.
     let mut bootstrap: Value = serde_norway::from_str(&read("envoy/envoy.yaml")?)?;
     let listener = at(&mut bootstrap, "/static_resources/listeners/0")?;
@@ -86,13 +94,15 @@ fn bootstrap(port: u16, api: SocketAddr, policy: &Value) -> Result<String, Failu
     let module = file("target/stepgate.wasm").display().to_string();
     *at(config, "/vm_config/code/local/filename")? = module.into();
     *at(config, "/configuration/value")? = policy.to_string().into();
-    list(&mut bootstrap, "/static_resources/clusters")?.retain(|cluster| cluster["name"] == "api");
-    let cluster = named(&mut bootstrap, "/static_resources/clusters", "api")?;
-    let endpoint = at(
-        cluster,
-        "/load_assignment/endpoints/0/lb_endpoints/0/endpoint",
-    )?;
-    *at(endpoint, "/address/socket_address/port_value")? = api.port().into();
+    // One server plays both the API and the issuer that publishes its keys.
+    for name in ["api", "idp"] {
+        let cluster = named(&mut bootstrap, "/static_resources/clusters", name)?;
+        cluster["type"] = "STATIC".into();
+        cluster["transport_socket"] = Value::Null;
+        let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint";
+        let address = json!({ "address": "127.0.0.1", "port_value": upstream.port() });
+        *at(cluster, &format!("{endpoint}/address/socket_address"))? = address;
+    }
     Ok(bootstrap.to_string())
 }
 

@@ -148,6 +148,11 @@ impl Lines {
         })
     }
 
+    /// What is left, without counting lines.
+    pub(crate) fn into_input(self) -> Box<dyn BufRead> {
+        self.input
+    }
+
     /// Looks at the first line and puts it back.
     pub(crate) fn first_is(&mut self, test: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
         let mut line = Vec::new();

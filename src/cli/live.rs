@@ -32,7 +32,7 @@ pub(crate) struct Live {
     pub(crate) key: HashKey,
     pub(crate) memory: Memory,
     pub(crate) population: Population,
-    /// Authentication events learned.
+    /// Authentication events learned, those of the baseline it began with included.
     pub(crate) learned: u64,
     /// Time of the newest of them.
     pub(crate) newest: u32,

@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind, source_pages};
-use stepgate::baseline::snapshot::SnapshotWriter;
+use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
 use stepgate::signals::keyed::{HashKey, Locator};
 
@@ -99,6 +99,20 @@ impl Memory {
         buffer.clear();
         record.encode(buffer);
         self.sources.store(locator, buffer, record.activity(), key);
+    }
+
+    /// Takes over records of a snapshot. Those a smaller memory has no room for are evicted as live ones would be.
+    pub(crate) fn load<'a>(
+        &mut self,
+        records: impl Iterator<Item = SnapshotRecord<'a>>,
+        key: &HashKey,
+    ) {
+        let mut buffer = Vec::new();
+        for found in records.filter(|found| found.kind == PageKind::Identity) {
+            if let Some(record) = IdentityRecord::decode(found.bytes) {
+                self.store(found.locator, &record, key, &mut buffer);
+            }
+        }
     }
 
     /// Number of identities.

@@ -2,8 +2,10 @@
 //! May use: all of the engine.
 //! Must not: decide anything the engine decides.
 
+mod baseline_file;
 mod check;
 mod event_file;
+mod import;
 mod input;
 mod key;
 mod live;
@@ -35,6 +37,7 @@ enum Command {
     Schema(schema::Schema),
     Train(train::Train),
     Replay(replay::Replay),
+    Import(import::Import),
 }
 
 /// Why a command ends early: one line for stderr, and the exit code.
@@ -83,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Train(train) => train.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Import(import) => import.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -138,7 +138,7 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
         (from.level, Some(pattern))
     };
     let new_network = level > 2;
-    velocity::travel(record, features, known, velocity::Journeys::Any, &mut found);
+    velocity::travel(record, features, known, &mut found);
     velocity::crowd(features, known, new_network, &mut found);
     source::gather(features, known, &mut found);
     let returning = is_returning(record, features);
@@ -172,7 +172,7 @@ pub fn of_request(
     let mut found = Gathered::new(weights);
     if let Some(record) = known.identity {
         session::gather(record, session, features, known, &mut found);
-        velocity::travel(record, features, known, velocity::Journeys::Abroad, &mut found);
+        velocity::travel(record, features, known, &mut found);
         source::gather(features, known, &mut found);
     }
     Findings {

@@ -238,8 +238,68 @@ reasons! {
     IdentityRequired "identity-required" Token Rule 0.0
         "the tier requires an identity and the request carries none"
         "rule: 401";
-    InvalidToken "invalid-token" Token Rule 0.0
-        "the credential is not acceptable; a second reason says why"
+    TokenGarbage "token-garbage" Token Rule 0.0
+        "the token is not a JSON Web Token"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenOversized "token-oversized" Token Rule 0.0
+        "the token is longer than allowed"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenEncrypted "token-encrypted" Token Rule 0.0
+        "the token is encrypted, not signed"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenAlgNone "token-alg-none" Token Rule 0.0
+        "the token says it needs no signature"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenAlgNotAllowed "token-alg-not-allowed" Token Rule 0.0
+        "the issuer does not sign with this algorithm"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenAlgMismatch "token-alg-mismatch" Token Rule 0.0
+        "the algorithm contradicts the type of the key"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenCriticalHeader "token-critical-header" Token Rule 0.0
+        "the token demands an extension that is not understood"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenDuplicateMember "token-duplicate-member" Token Rule 0.0
+        "the token says the same thing twice"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenUnknownIssuer "token-unknown-issuer" Token Rule 0.0
+        "the issuer is not configured"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenNoKeys "token-no-keys" Token Rule 0.0
+        "the issuer's keys are not known yet"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenUnknownKey "token-unknown-key" Token Rule 0.0
+        "the issuer has no such key"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenBadSignature "token-bad-signature" Token Rule 0.0
+        "the signature is not the issuer's"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenExpired "token-expired" Token Rule 0.0
+        "the token has expired"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenNotYetValid "token-not-yet-valid" Token Rule 0.0
+        "the token is not valid yet"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenIssuedInFuture "token-issued-in-future" Token Rule 0.0
+        "the token was issued in the future"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenWrongAudience "token-wrong-audience" Token Rule 0.0
+        "the token is meant for someone else"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenWrongType "token-wrong-type" Token Rule 0.0
+        "the token is of another kind"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenMissingClaim "token-missing-claim" Token Rule 0.0
+        "a required claim is absent"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenMalformedClaim "token-malformed-claim" Token Rule 0.0
+        "a claim cannot be read"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    DuplicateCredential "duplicate-credential" Token Rule 0.0
+        "two credentials stand where one may stand"
+        "rule: 401 with error=invalid_token (RFC 6750)";
+    UnknownApiKey "unknown-api-key" Token Rule 0.0
+        "no known key has this digest"
         "rule: 401 with error=invalid_token (RFC 6750)";
     Unsolved "challenge-unsolved" Token Rule 0.0
         "three challenges of this session were not solved"
@@ -269,6 +329,15 @@ mod tests {
             );
             assert_eq!(REASONS.iter().filter(|r| r.code == row.code).count(), 1);
             assert!(!row.meaning.is_empty() && !row.meaning.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn every_rejection_of_a_token_has_a_row() {
+        for (code, meaning) in crate::token::Rejection::all() {
+            let reason = Reason::from_code(code).expect(code);
+            assert_eq!(reason.row().meaning, meaning);
+            assert_eq!(reason.nature(), Nature::Rule);
         }
     }
 }

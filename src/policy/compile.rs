@@ -11,6 +11,7 @@ use crate::evidence::{Reason, Weights};
 use crate::score::log_odds;
 use crate::signals::features::Class;
 use crate::signals::keyed::HashKey;
+use crate::signature::Signer;
 use crate::token::{ApiKeys, Issuer};
 
 /// A checked policy.
@@ -34,6 +35,8 @@ pub struct Policy {
     pub tiers: Vec<Tier>,
     /// Challenge.
     pub challenge: Challenge,
+    /// Signs the decision headers.
+    pub signer: Option<Signer>,
     /// The policy as written.
     pub config: PolicyConfig,
     /// Digest of the policy as written, for audit lines.
@@ -158,6 +161,7 @@ impl Policy {
                 help: config.challenge.help.clone(),
             },
             digest: HashKey::PUBLIC.hash64(crate::signals::keyed::Domain::Checksum, &text),
+            signer: config.signature.as_ref().map(Signer::new).transpose()?,
             config: config.clone(),
         })
     }

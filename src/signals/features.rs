@@ -63,7 +63,7 @@ pub struct Features {
     pub point: Option<Point>,
     /// Anonymiser flags.
     pub anonymiser: Anonymiser,
-    /// User agent string.
+    /// The finest that tells one client from another: the device cookie where there is one, else the user agent string.
     pub user_agent: u32,
     /// Browser family with operating system.
     pub browser: u32,
@@ -153,7 +153,10 @@ impl Features {
                 .map_or(0, |code| u32::from(u16::from_be_bytes(code))),
             point: network.point,
             anonymiser: network.anonymiser,
-            user_agent: hash(Domain::UserAgent, client.user_agent.present()),
+            user_agent: match client.device.present() {
+                Some(cookie) => hash(Domain::Device, Some(cookie)),
+                None => hash(Domain::UserAgent, client.user_agent.present()),
+            },
             browser: browser << 16 | os,
             os: os << 8 | device,
             version: ClientVersion {

@@ -18,7 +18,10 @@ pub(crate) fn module() -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    println!("SKIPPED: no module at {}; `make wasm` builds it", path.display());
+    println!(
+        "SKIPPED: no module at {}; `make wasm` builds it",
+        path.display()
+    );
     None
 }
 
@@ -97,7 +100,10 @@ fn cluster(name: &str, port: u16) -> Value {
 
 /// A bootstrap of these listeners and clusters.
 pub(crate) fn bootstrap(listeners: &[Value], clusters: &[(&str, u16)]) -> Value {
-    let clusters: Vec<_> = clusters.iter().map(|(name, port)| cluster(name, *port)).collect();
+    let clusters: Vec<_> = clusters
+        .iter()
+        .map(|(name, port)| cluster(name, *port))
+        .collect();
     json!({
         "static_resources": { "listeners": listeners, "clusters": clusters },
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },

@@ -17,17 +17,22 @@ fn request(wire: &Wire) -> Request {
         request = request.header("x-test-status", wire.status.to_string());
     }
     let headers = wire.headers.iter();
-    headers.fold(request, |request, (name, value)| request.header(name, value))
+    headers.fold(request, |request, (name, value)| {
+        request.header(name, value)
+    })
 }
 
 fn pairs(headers: &stepgate_testkit::headers::Headers) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let pairs = headers.0.iter();
-    pairs.map(|(name, value)| (text(name).to_lowercase(), text(value))).collect()
+    pairs
+        .map(|(name, value)| (text(name).to_lowercase(), text(value)))
+        .collect()
 }
 
 fn outcome(response: &Response) -> Outcome {
-    let passed = response.text().starts_with("{\"body\"") || response.text().contains("\"headers\":[");
+    let passed =
+        response.text().starts_with("{\"body\"") || response.text().contains("\"headers\":[");
     let grpc = response.header("grpc-status");
     Outcome {
         upstream: passed.then(|| pairs(&response.echoed())),

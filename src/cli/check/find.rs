@@ -55,10 +55,11 @@ pub(super) fn is_container(document: &Value) -> bool {
 pub(super) fn places(value: &Value, path: String, found: &mut Vec<Place>) {
     match value {
         Value::Object(map) => {
-            if !kubernetes(map, &path, found) && !envoy(map, &path, found) {
-                for (key, inner) in map {
-                    places(inner, join(&path, key), found);
-                }
+            if kubernetes(map, &path, found) || envoy(map, &path, found) {
+                return;
+            }
+            for (key, inner) in map {
+                places(inner, join(&path, key), found);
             }
         }
         Value::Array(list) => {
@@ -70,15 +71,13 @@ pub(super) fn places(value: &Value, path: String, found: &mut Vec<Place>) {
     }
 }
 
+/// The path of a key of an object.
 fn join(path: &str, key: &str) -> String {
     let plain = key
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'@'));
     match (path, plain) {
         ("", true) => key.to_owned(),
-        (path, true) if path.starts_with("document ") && !path.contains(": ") => {
-            format!("{path}: {key}")
-        }
         (path, true) => format!("{path}.{key}"),
         (path, false) => format!("{path}[{key:?}]"),
     }
@@ -102,7 +101,10 @@ fn envoy(map: &Map<String, Value>, path: &str, found: &mut Vec<Place>) -> bool {
     let (config, path) = if kind.ends_with(WASM) {
         (at(map, &["config"]), join(path, "config"))
     } else if kind.ends_with(".TypedStruct") && text(map, "type_url").ends_with(WASM) {
-        (at(map, &["value", "config"]), join(path, "value.config"))
+        (
+            at(map, &["value", "config"]),
+            join(&join(path, "value"), "config"),
+        )
     } else {
         return false;
     };
@@ -185,14 +187,18 @@ fn kubernetes(map: &Map<String, Value>, path: &str, found: &mut Vec<Place>) -> b
         }
         "TrafficExtension" if map.contains_key("apiVersion") => {
             if let Some(Value::Object(wasm)) = at(map, &["spec", "wasm"]) {
-                istio(wasm, &join(path, "spec.wasm"), found);
+                istio(wasm, &join(&join(path, "spec"), "wasm"), found);
             }
         }
         "EnvoyExtensionPolicy" if map.contains_key("apiVersion") => {
             let list = at(map, &["spec", "wasm"]).and_then(Value::as_array);
             for (index, entry) in list.into_iter().flatten().enumerate() {
                 if let Value::Object(entry) = entry {
-                    gateway(entry, &join(path, &format!("spec.wasm[{index}]")), found);
+                    gateway(
+                        entry,
+                        &format!("{}[{index}]", join(&join(path, "spec"), "wasm")),
+                        found,
+                    );
                 }
             }
         }

@@ -93,12 +93,11 @@ fn examine(file: &str, text: &str, findings: &mut Vec<Finding>) {
     let several = documents.len() > 1;
     let mut places = Vec::new();
     for (index, document) in documents.iter().enumerate() {
-        let root = if several {
-            format!("document {}", index + 1)
-        } else {
-            String::new()
-        };
-        find::places(document, root, &mut places);
+        let known = places.len();
+        find::places(document, String::new(), &mut places);
+        for place in places.iter_mut().skip(known).filter(|_| several) {
+            place.path = format!("document {}: {}", index + 1, place.path);
+        }
     }
     if !places.is_empty() {
         findings.extend(places.into_iter().map(|place| judge(file, place)));

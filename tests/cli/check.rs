@@ -1,0 +1,259 @@
+//! What `check` says of policies, wherever they stand.
+
+use crate::{Workspace, run_in};
+
+/// A policy that leaves nothing to warn of.
+const QUIET: &str = r#"{"hash_key":"0123456789abcdef","signals":{"preset":"envoy-geoip"}}"#;
+
+/// A bootstrap with the filter, and its configuration after `configuration:`.
+fn bootstrap(configuration: &str) -> String {
+    format!(
+        r#"static_resources:
+  listeners:
+  - filter_chains:
+    - filters:
+      - typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          http_filters:
+          - name: other
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+              config: {{ name: other, configuration: {{ "@type": type.googleapis.com/google.protobuf.StringValue, value: '{{"a":1}}' }} }}
+          - name: stepgate
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+              config:
+                root_id: stepgate
+                failure_policy: FAIL_RELOAD
+                vm_config: {{ environment_variables: {{ host_env_keys: [STEPGATE_KEY] }} }}
+                configuration: {configuration}
+"#
+    )
+}
+
+const PLACE: &str = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http_filters[1].typed_config.config.configuration";
+
+#[test]
+fn a_good_policy_is_fine_in_json_and_yaml() {
+    let work = Workspace::new();
+    work.write("policy.json", QUIET);
+    work.write(
+        "policy.yaml",
+        "hash_key: 0123456789abcdef\nsignals:\n  preset: envoy-geoip\n",
+    );
+    let outcome = work.run("check policy.json policy.yaml");
+    assert_eq!(outcome.code, 0);
+    assert_eq!(outcome.stderr, "");
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let digest = lines[0]
+        .strip_prefix("policy.json: fine: shadow mode, 0 tiers, 0 issuers, policy ")
+        .unwrap();
+    assert_eq!(
+        lines[1],
+        format!("policy.yaml: fine: shadow mode, 0 tiers, 0 issuers, policy {digest}")
+    );
+}
+
+#[test]
+fn errors_name_path_value_and_what_is_allowed() {
+    let work = Workspace::new();
+    for (name, text, said) in [
+        (
+            "mode.json",
+            r#"{"mode":"enforc"}"#,
+            "mode: unknown variant `enforc`, expected one of `shadow`, `enforce`, `off` at line 1 column 16",
+        ),
+        (
+            "mode.yaml",
+            "mode: enforc",
+            "mode: unknown variant `enforc`, expected one of `shadow`, `enforce`, `off`",
+        ),
+        (
+            "tier.yaml",
+            "tiers:\n- name: x\n  step_up: 2\n",
+            "tiers[0].step_up: 2 is not a probability; allowed: above 0 and below 1",
+        ),
+        (
+            "preset.yaml",
+            "signals: { preset: akamai }",
+            "signals.preset: unknown variant `akamai`, expected one of `envoy-geoip`, `cloudflare`, `cloudfront`, `google-lb`, `fastly`",
+        ),
+        (
+            "twice.json",
+            r#"{"mode":"off","mode":"off"}"#,
+            "duplicate field `mode` at line 1 column 20",
+        ),
+        (
+            "snapshot.yaml",
+            "baseline: { snapshot: AAAA }",
+            "baseline.snapshot: no snapshot: it does not begin with SGBL; `stepgate train` makes one",
+        ),
+    ] {
+        work.write(name, text);
+        let outcome = work.run(&format!("check {name}"));
+        assert_eq!(outcome.code, 1, "{name}");
+        assert_eq!(outcome.stderr, format!("{name}: {said}\n"));
+        assert_eq!(outcome.stdout, "");
+    }
+}
+
+#[test]
+fn an_empty_file_is_the_default_policy_and_a_missing_one_is_an_error() {
+    let work = Workspace::new();
+    work.write("empty.json", "");
+    let outcome = work.run("check empty.json");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let missing = work.run("check none.json");
+    assert_eq!(missing.code, 1);
+    assert_eq!(missing.stderr, "stepgate: none.json: no such file\n");
+}
+
+#[test]
+fn warnings_say_what_an_operator_should_know() {
+    let work = Workspace::new();
+    work.write(
+        "policy.yaml",
+        "mode: enforce\ntiers:\n- name: all\n- name: admin\n  paths: [/admin/**]\n",
+    );
+    let outcome = work.run("check policy.yaml");
+    assert_eq!(outcome.code, 0);
+    assert_eq!(
+        outcome.stderr,
+        "policy.yaml: warning: hash_key: is absent, and so is STEPGATE_KEY: hashes in the baseline are made with a public constant and can be guessed back\n\
+         policy.yaml: warning: credentials.issuers: is empty: only identities that jwt_authn or a client certificate brings are challenged or denied\n\
+         policy.yaml: warning: signals: names neither a preset nor headers for country and asn: places are not compared, and impossible travel is never seen\n\
+         policy.yaml: warning: tiers[0]: holds for every route: the tiers after it never do\n"
+    );
+}
+
+#[test]
+fn a_policy_in_a_bootstrap_is_found_and_others_are_not_looked_at() {
+    let work = Workspace::new();
+    let string = r#"{ "@type": type.googleapis.com/google.protobuf.StringValue, value: '{"signals":{"preset":"fastly"}}' }"#;
+    let object = r#"{ "@type": type.googleapis.com/google.protobuf.Struct, value: { signals: { preset: fastly } } }"#;
+    let mut digests = Vec::new();
+    for configuration in [string, object] {
+        work.write("envoy.yaml", bootstrap(configuration));
+        let outcome = work.run("check envoy.yaml");
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+        digests.push(outcome.stdout);
+    }
+    assert_eq!(digests[0], digests[1]);
+    assert!(digests[0].starts_with(&format!("envoy.yaml: {PLACE}: fine: shadow mode")));
+}
+
+#[test]
+fn what_the_filter_could_not_read_is_refused_where_it_stands() {
+    let work = Workspace::new();
+    let kind = "type.googleapis.com/google.protobuf";
+    for (configuration, said) in [
+        (
+            format!(r#"{{ "@type": {kind}.StringValue, value: "mode: enforce" }}"#),
+            "is YAML, and the filter reads JSON; write JSON, or the same keys under a google.protobuf.Struct",
+        ),
+        (
+            format!(r#"{{ "@type": {kind}.StringValue, value: '{{"audit":{{"enabled":1}}}}' }}"#),
+            "audit.enabled: invalid type: integer `1`, expected a boolean at line 1 column 21",
+        ),
+        (
+            format!(r#"{{ "@type": {kind}.Struct, value: {{ baseline: {{ memory_mib: 0 }} }} }}"#),
+            "baseline.memory_mib: 0 is out of range; allowed: 1 to 4096",
+        ),
+        (
+            format!(r#"{{ "@type": {kind}.Int32Value, value: 1 }}"#),
+            "@type: `type.googleapis.com/google.protobuf.Int32Value` does not reach the filter as JSON; allowed: type.googleapis.com/google.protobuf.StringValue, BytesValue or Struct",
+        ),
+    ] {
+        work.write("envoy.yaml", bootstrap(&configuration));
+        let outcome = work.run("check envoy.yaml");
+        assert_eq!(outcome.code, 1);
+        assert_eq!(outcome.stderr, format!("envoy.yaml: {PLACE}: {said}\n"));
+    }
+}
+
+#[test]
+fn manifests_of_istio_and_envoy_gateway_hold_policies_too() {
+    let work = Workspace::new();
+    work.write(
+        "manifests.yaml",
+        r#"apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: a }
+spec:
+  url: oci://registry/stepgate:1
+  failStrategy: FAIL_RELOAD
+  vmConfig: { env: [{ name: STEPGATE_KEY, valueFrom: HOST }] }
+  pluginConfig: { signals: { preset: fastly } }
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+spec:
+  wasm: { url: oci://registry/stepgate:1, failStrategy: FAIL_OPEN, pluginConfig: { mode: wrong } }
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+spec:
+  wasm:
+  - name: stepgate
+    env: { hostKeys: [STEPGATE_KEY] }
+    config: { signals: { preset: fastly } }
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+spec:
+  configPatches:
+  - applyTo: EXTENSION_CONFIG
+    patch:
+      operation: ADD
+      value:
+        name: stepgate
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+          config:
+            configuration: { "@type": type.googleapis.com/google.protobuf.Struct, value: { hash_key: short } }
+"#,
+    );
+    let outcome = work.run("check manifests.yaml");
+    assert_eq!(outcome.code, 1);
+    let fine: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(fine.len(), 2);
+    assert!(fine[0].starts_with("manifests.yaml: document 1: spec.pluginConfig: fine: "));
+    assert!(fine[1].starts_with("manifests.yaml: document 3: spec.wasm[0].config: fine: "));
+    assert_eq!(
+        outcome.stderr,
+        "manifests.yaml: document 2: spec.wasm.pluginConfig: mode: unknown variant `wrong`, expected one of `shadow`, `enforce`, `off`\n\
+         manifests.yaml: document 4: spec.configPatches[0].patch.value.typed_config.config.configuration: hash_key: 5 characters are too short for a secret; allowed: 16 or more\n"
+    );
+}
+
+#[test]
+fn configuration_without_a_policy_is_refused() {
+    let work = Workspace::new();
+    work.write("envoy.yaml", "static_resources: {}\n");
+    let outcome = work.run("check envoy.yaml");
+    assert_eq!(outcome.code, 1);
+    assert_eq!(
+        outcome.stderr,
+        "envoy.yaml: holds no Stepgate policy: no wasm filter, WasmPlugin, TrafficExtension or EnvoyExtensionPolicy names stepgate or has its keys\n"
+    );
+}
+
+#[test]
+fn json_for_machines_and_stdin() {
+    let work = Workspace::new();
+    let outcome = run_in(
+        &work.0,
+        "check --json -",
+        &[("STEPGATE_KEY", "any")],
+        br#"{"hash_key":"short"}"#,
+    );
+    assert_eq!(outcome.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["ok"], false);
+    assert_eq!(report["policies"][0]["file"], "stdin");
+    assert_eq!(report["policies"][0]["error"]["path"], "hash_key");
+    assert_eq!(
+        report["policies"][0]["error"]["message"],
+        "5 characters are too short for a secret; allowed: 16 or more"
+    );
+}
