@@ -73,9 +73,7 @@ pub fn wants_sources(
     record: Option<&IdentityRecord>,
 ) -> ArrayVec<SourceKey, SOURCES> {
     let elsewhere = record.is_some_and(|record| match record.session(features.session) {
-        Some(session) => {
-            session.latest != location(features) || session.client != client(features)
-        }
+        Some(session) => session.latest != location(features) || session.client != client(features),
         None => record.network.prefix.established(features.prefix).is_none(),
     });
     let wanted = match &signals.standing {

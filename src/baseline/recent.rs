@@ -296,7 +296,8 @@ mod tests {
     #[test]
     fn parts_merge_and_survive_encoding() {
         for n in [0u32, 3, 30, 300] {
-            let (mut a, mut b, mut whole) = (Recent::default(), Recent::default(), Recent::default());
+            let (mut a, mut b, mut whole) =
+                (Recent::default(), Recent::default(), Recent::default());
             for value in 0..n {
                 let period = 5 + value % 2;
                 let part = if value % 3 == 0 { &mut a } else { &mut b };

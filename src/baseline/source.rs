@@ -146,7 +146,11 @@ impl Source {
     }
 
     fn heat(&mut self, now: u32) {
-        let calm = if self.is_shared(now) { CALM_SHARED } else { CALM };
+        let calm = if self.is_shared(now) {
+            CALM_SHARED
+        } else {
+            CALM
+        };
         self.hot = self.hot.max(now.saturating_add(calm));
     }
 

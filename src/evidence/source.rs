@@ -154,3 +154,161 @@ fn sharing(record: &IdentityRecord, features: &Features) -> f64 {
     let devices = step(lately.devices(device, now), &[(4.5, 0.8)]);
     nats.max(devices)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::population::Population;
+    use crate::baseline::source::{Ended, SourceKey, SourceLesson};
+    use crate::baseline::values::Sighting;
+    use crate::evidence::{EvidenceList, Weights};
+    use crate::signals::keyed::Locator;
+
+    const NOW: u32 = 1_000_000;
+
+    fn features(name: u64) -> Features {
+        Features {
+            now: NOW,
+            identity: Some(Locator { page: 0, tag: name }),
+            verified: true,
+            address: 1,
+            prefix: 2,
+            asn: 3,
+            user_agent: 4,
+            browser: 5,
+            ..Features::default()
+        }
+    }
+
+    fn owner() -> IdentityRecord {
+        let mut record = IdentityRecord::new(NOW);
+        let seen = |key| Sighting {
+            key,
+            ..Sighting::default()
+        };
+        record.network.prefix.learn(seen(2));
+        record.client.browser.learn(seen(5));
+        record
+    }
+
+    /// Sources of these attempts: name, seconds before now, whether it failed.
+    fn sources(attempts: &[(u32, u32, bool)]) -> Vec<(SourceKey, Source)> {
+        let mut sources: Vec<_> = SourceKey::of(&features(1))
+            .map(|key| (key, Source::default()))
+            .collect();
+        for (name, before, failed) in attempts {
+            let ended = if *failed {
+                Ended::Failed
+            } else {
+                Ended::Succeeded { ordinary: true }
+            };
+            let lesson = SourceLesson {
+                name: name.wrapping_mul(2_246_822_519),
+                now: NOW - before,
+                ended,
+            };
+            for (key, source) in &mut sources {
+                source.learn(key.kind, &lesson);
+            }
+        }
+        sources
+    }
+
+    fn evidence(
+        features: &Features,
+        record: Option<&IdentityRecord>,
+        sources: &[(SourceKey, Source)],
+    ) -> EvidenceList {
+        let population = Population::default();
+        let known = Known::of(&population)
+            .with_identity(record)
+            .with_sources(sources);
+        let weights = Weights::default();
+        let mut found = Gathered::new(&weights);
+        gather(features, &known, &mut found);
+        found.list
+    }
+
+    fn nats(list: &EvidenceList, reason: Reason) -> f64 {
+        let found = list.iter().find(|piece| piece.reason == reason);
+        found.map_or(0.0, |piece| piece.nats)
+    }
+
+    #[test]
+    fn a_burst_speaks_against_everybody_but_an_owner_who_is_verified() {
+        let few: Vec<_> = (0..25).map(|i| (i % 3 + 1, 60, true)).collect();
+        let many: Vec<_> = (0..100).map(|i| (i + 1, 60, true)).collect();
+        let (few, many) = (sources(&few), sources(&many));
+        assert!(nats(&evidence(&features(9), None, &few), Reason::BruteForce) >= 4.6);
+        let stuffing = nats(
+            &evidence(&features(9), None, &many),
+            Reason::CredentialStuffing,
+        );
+        assert!((stuffing - libm::log(400.0)).abs() < 1e-9);
+        let record = owner();
+        assert!(evidence(&features(9), Some(&record), &many).is_empty());
+        let unverified = Features {
+            verified: false,
+            ..features(9)
+        };
+        let against = evidence(&unverified, Some(&record), &many);
+        assert!(nats(&against, Reason::CredentialStuffing) >= 4.6);
+    }
+
+    #[test]
+    fn a_spray_is_a_few_failures_of_each_of_many_names() {
+        let spray: Vec<_> = (0..12).map(|i| (i + 1, i * 100, true)).collect();
+        let found = evidence(&features(99), None, &sources(&spray));
+        assert!(nats(&found, Reason::PasswordSpray) >= 2.0);
+        assert!(nats(&found, Reason::DistributedAttack) >= 2.0);
+        assert_eq!(nats(&found, Reason::BruteForce), 0.0);
+        // A busy office fails as often, in proportion.
+        let office: Vec<_> = (0..240)
+            .map(|i| (i + 1, 1700 - i * 7, i % 12 == 0))
+            .collect();
+        assert!(evidence(&features(99), None, &sources(&office)).is_empty());
+    }
+
+    #[test]
+    fn one_device_with_many_identities_unless_the_network_is_shared() {
+        let used = |names: u32, before| (0..names).map(move |i| (i + 1, before, false));
+        let five: Vec<_> = used(5, 60).collect();
+        let found = evidence(&features(99), None, &sources(&five));
+        assert_eq!(nats(&found, Reason::ManyIdentities), 1.0);
+        let office: Vec<_> = used(30, 60).collect();
+        assert!(evidence(&features(99), None, &sources(&office)).is_empty());
+    }
+
+    #[test]
+    fn failures_before_a_success_and_too_many_places_at_once() {
+        let mut record = IdentityRecord::new(NOW);
+        for _ in 0..8 {
+            record.lately.fail(2, NOW);
+        }
+        let found = evidence(&features(9), Some(&record), &[]);
+        assert_eq!(nats(&found, Reason::SuccessAfterFailures), 2.5);
+        assert_eq!(nats(&found, Reason::BruteForce), 1.0);
+        let mut record = owner();
+        for place in 10..20 {
+            record.lately.used(place, 1, NOW);
+        }
+        let found = evidence(&features(9), Some(&record), &[]);
+        assert!(nats(&found, Reason::AccountSharing) >= 1.5);
+        assert!(evidence(&features(9), Some(&owner()), &[]).is_empty());
+    }
+
+    #[test]
+    fn an_attack_on_one_identity_from_many_networks_speaks_against_a_new_one() {
+        let mut record = owner();
+        for i in 0..14 {
+            record.lately.fail(100 + i % 7, NOW);
+        }
+        assert!(evidence(&features(9), Some(&record), &[]).is_empty());
+        let elsewhere = Features {
+            prefix: 77,
+            ..features(9)
+        };
+        let found = evidence(&elsewhere, Some(&record), &[]);
+        assert_eq!(nats(&found, Reason::DistributedAttack), 1.0);
+    }
+}
