@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use super::audit;
 use super::flat::{Features, Flat, Scored, features};
+use super::people::Society;
 use super::record::Record;
 use super::world::World;
+use super::{Kind, audit};
 use crate::cli::replay::measure::{above, auc};
 
 /// Share of legitimate logins that may be challenged.
@@ -38,12 +39,17 @@ struct Figures {
 }
 
 /// All figures with their bands, and the audit, as text.
-pub(super) fn report(world: &World, records: &[Record]) -> String {
+pub(super) fn report(society: &Society, records: &[Record]) -> String {
+    let world = &society.world;
+    // The public logins are those of consumers.
+    let banded = society.kind() == Kind::Consumer;
     let mut figures = Figures::gather(world, records).figures();
     let mut text = String::from("what                        value  band\n");
     for (name, least, most) in BANDS {
         let value = figures.remove(name).unwrap_or(f64::NAN);
-        let verdict = if value.is_nan() {
+        let verdict = if !banded {
+            "not for this kind"
+        } else if value.is_nan() {
             "not measured"
         } else if (least..=most).contains(&value) {
             "inside"

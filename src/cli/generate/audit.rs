@@ -9,7 +9,7 @@ use super::record::{DAY, Record, Who};
 use crate::cli::replay::measure::auc;
 
 /// Attacks on fewer days say nothing: what comes in one burst comes at one hour, and the error of an area under the curve
-/// is .29 / sqrt(n) of n independent ones.
+/// is .29 / sqrt(n) of n independent ones, by which the band is widened (1.96 of it).
 const FEW: usize = 30;
 const BAND: (f64, f64) = (0.45, 0.55);
 
@@ -34,9 +34,11 @@ pub(super) fn report(records: &[Record]) -> String {
         for (label, attacks) in &compared.attacks {
             let by = |traits: &[usize]| separation(&compared.legitimate, attacks, traits);
             let [device, hour, history, all] = [by(&[0]), by(&[1]), by(&[2]), by(&[0, 1, 2])];
-            let verdict = if compared.days.get(label).map_or(0, BTreeSet::len) < FEW {
+            let days = compared.days.get(label).map_or(0, BTreeSet::len);
+            let error = 1.96 * 0.29 / libm::sqrt(days as f64);
+            let verdict = if days < FEW {
                 "too few"
-            } else if (BAND.0..=BAND.1).contains(&all) {
+            } else if (BAND.0 - error..=BAND.1 + error).contains(&all) {
                 "inside"
             } else {
                 "outside"

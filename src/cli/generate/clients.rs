@@ -74,7 +74,7 @@ const MODELS: usize = 700;
 const BUILDS: usize = 4000;
 /// How often it tells one.
 const TELLS_BUILD: f64 = 0.35;
-const FROZEN: f64 = 0.4;
+const FROZEN: f64 = 0.45;
 /// Days between two versions of a browser, and of a system.
 const BROWSER_DAYS: f64 = 45.0;
 const SYSTEM_DAYS: f64 = 180.0;
@@ -112,7 +112,7 @@ impl Device {
         };
         let x = rng.unit();
         let product = match platform {
-            Platform::Windows if x < 0.62 => Product::Chrome,
+            Platform::Windows if x < 0.68 => Product::Chrome,
             Platform::Windows if x < 0.85 => Product::Edge,
             Platform::Mac if x < 0.5 => Product::Safari,
             Platform::Mac if x < 0.9 => Product::Chrome,
@@ -126,7 +126,7 @@ impl Device {
             Platform::AndroidTablet => Product::Chrome,
             Platform::Ipad => Product::Safari,
         };
-        let age = if used { rng.exponential(400.0) } else { 0.0 };
+        let age = if used { rng.exponential(200.0) } else { 0.0 };
         Self {
             platform,
             product,

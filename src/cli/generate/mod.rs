@@ -91,7 +91,7 @@ impl Generate {
         records.extend(attacks);
         sort(&mut records);
         if self.accept {
-            return print(&accept::report(&society.world, &records));
+            return print(&accept::report(&society, &records));
         }
         self.write(&society, &records)?;
         say(format_args!(

@@ -60,10 +60,12 @@ const ROAM: f64 = 0.03;
 /// Share of those who often use other devices elsewhere, and how often they and others do.
 const CHURNERS: f64 = 0.25;
 const WORKFORCE_CHURNERS: f64 = 0.06;
-const CHURN: [f64; 2] = [0.34, 0.02];
+const CHURN: [f64; 2] = [0.28, 0.02];
 const WORKFORCE_CHURN: [f64; 2] = [0.05, 0.002];
 /// How often such a place is in the country.
-const CHURN_AT_HOME: f64 = 0.93;
+const CHURN_AT_HOME: f64 = 0.95;
+/// How often an exit of somebody's VPN is in the country.
+const EXIT_AT_HOME: f64 = 0.7;
 /// People of one office.
 const OFFICE: usize = 70;
 
@@ -170,7 +172,7 @@ impl Person {
             WORKFORCE_CHURNERS
         };
         let exits = std::array::from_fn(|_| {
-            let abroad = if rng.chance(0.5) {
+            let abroad = if rng.chance(EXIT_AT_HOME) {
                 country
             } else {
                 world.foreign(rng)

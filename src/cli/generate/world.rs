@@ -212,7 +212,7 @@ impl World {
 }
 
 /// Share of people whose address never changes.
-const STATIC: f64 = 0.6;
+const STATIC: f64 = 0.7;
 /// Mean days of the others' leases.
 const LEASE: f64 = 30.0;
 

@@ -41,6 +41,10 @@ fn run(
     let (least_attempts, most_attempts) = ATTEMPTS;
     for _ in 0..target.rng.whole(least_attempts, most_attempts) {
         time += target.rng.between(least, most);
+        // Who has hours to wait keeps those of people.
+        while label == "spray" && !target.rng.chance(busy(time)) {
+            time += most;
+        }
         let client = if label == "spray" {
             one_client
         } else {
@@ -51,6 +55,12 @@ fn run(
             attacks.push(attempt(target, label, time, network, client));
         }
     }
+}
+
+/// How many people log in at an hour, as a share of those at the busiest.
+fn busy(time: f64) -> f64 {
+    let off = (time % DAY / 3600.0 - 13.0) / 5.0;
+    libm::exp(-off * off / 2.0)
 }
 
 /// At most three attempts a week from one address, for weeks.
