@@ -56,16 +56,16 @@ const DEVICE_USE: f64 = 1.3;
 /// How often a device is replaced, per login.
 const REPLACED: f64 = 0.02;
 /// How often somebody is on another network of the country.
-const ROAM: f64 = 0.03;
+const ROAM: f64 = 0.04;
 /// Share of those who often use other devices elsewhere, and how often they and others do.
 const CHURNERS: f64 = 0.25;
 const WORKFORCE_CHURNERS: f64 = 0.06;
 const CHURN: [f64; 2] = [0.28, 0.02];
 const WORKFORCE_CHURN: [f64; 2] = [0.05, 0.002];
 /// How often such a place is in the country.
-const CHURN_AT_HOME: f64 = 0.95;
+const CHURN_AT_HOME: f64 = 0.97;
 /// How often an exit of somebody's VPN is in the country.
-const EXIT_AT_HOME: f64 = 0.7;
+const EXIT_AT_HOME: f64 = 0.8;
 /// People of one office.
 const OFFICE: usize = 70;
 
