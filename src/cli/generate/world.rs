@@ -53,7 +53,7 @@ const COUNTRIES: [Country; 13] = [
 ];
 
 /// Shares of the largest providers of the home country; the rest share what is left.
-const HOME_SHARES: [f64; 5] = [0.62, 0.14, 0.08, 0.05, 0.03];
+const HOME_SHARES: [f64; 5] = [0.58, 0.14, 0.1, 0.05, 0.04];
 const HOME_PROVIDERS: usize = 40;
 const PROVIDERS: usize = 25;
 /// Ranks of the carriers.
