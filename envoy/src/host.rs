@@ -21,13 +21,13 @@ impl Status {
     pub(crate) const UNIMPLEMENTED: Self = Self(12);
 }
 
-/// Which header map or buffer is meant.
+/// Which header map is meant.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum MapType {
     Request = 0,
     Response = 2,
-    CallResponse = 6,
+    HttpCallResponse = 6,
 }
 
 #[derive(Clone, Copy)]

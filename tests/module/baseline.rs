@@ -23,9 +23,6 @@ fn spoil(host: &Host, kind: &str, mut change: impl FnMut(&mut Vec<u8>)) {
     }
 }
 
-/// What somebody else's code did to a page.
-type Damage = &'static dyn Fn(&mut Vec<u8>);
-
 #[test]
 fn an_event_is_learned_once_and_only_when_it_succeeded() {
     let mut host = started(&policy(|_| {}));
@@ -108,12 +105,13 @@ fn shared_data_that_is_full_skips_the_lesson_only() {
 
 #[test]
 fn damaged_pages_read_as_empty_and_are_counted() {
+    type Damage = fn(&mut Vec<u8>);
     let garbage: [Damage; 5] = [
-        &|page| page.clear(),
-        &|page| page.truncate(100),
-        &|page| page.fill(0xff),
-        &|page| *page = b"{\"written\":\"by another plugin\"}".to_vec(),
-        &|page| page[4] ^= 1,
+        |page| page.clear(),
+        |page| page.truncate(100),
+        |page| page.fill(0xff),
+        |page| *page = b"{\"written\":\"by another plugin\"}".to_vec(),
+        |page| page[4] ^= 1,
     ];
     for damage in garbage {
         let mut host = started(&policy(|_| {}));
