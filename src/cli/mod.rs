@@ -5,6 +5,7 @@
 mod baseline_file;
 mod check;
 mod event_file;
+mod generate;
 mod import;
 mod input;
 mod key;
@@ -38,6 +39,7 @@ enum Command {
     Train(train::Train),
     Replay(replay::Replay),
     Import(import::Import),
+    Generate(generate::Generate),
 }
 
 /// Why a command ends early: one line for stderr, and the exit code.
@@ -87,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Replay(replay) => replay.run(),
         Command::Import(import) => import.run(),
+        Command::Generate(generate) => generate.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

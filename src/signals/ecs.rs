@@ -87,6 +87,8 @@ pub struct Event<'a> {
     pub group: Option<Cow<'a, str>>,
     /// `labels.attack`: the truth, for evaluation only.
     pub attack: Option<Cow<'a, str>>,
+    /// `labels.persona`: how a made-up person lives, for evaluation only.
+    pub persona: Option<Cow<'a, str>>,
 }
 
 /// How a time is written.

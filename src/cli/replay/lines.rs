@@ -64,6 +64,7 @@ fn repeated<'a>(event: &'a Event<'_>) -> Event<'a> {
         kind: event.kind,
         session: borrowed(&event.session),
         attack: borrowed(&event.attack),
+        persona: borrowed(&event.persona),
         ..Event::default()
     }
 }
@@ -111,6 +112,7 @@ fn owned(event: &Event<'_>) -> Event<'static> {
         kind: event.kind,
         session: own(&event.session),
         attack: own(&event.attack),
+        persona: own(&event.persona),
         ..Event::default()
     }
 }

@@ -161,13 +161,13 @@ fn share(scores: &[f64], challenged: u64) -> Share {
 }
 
 /// Share of scores above a threshold.
-fn above(scores: &[f64], threshold: f64) -> f64 {
+pub(in crate::cli) fn above(scores: &[f64], threshold: f64) -> f64 {
     let count = scores.iter().filter(|score| **score > threshold).count();
     count as f64 / scores.len().max(1) as f64
 }
 
 /// Area under the curve of two descending lists: the chance that an attack scores above a legitimate event, half for a tie.
-fn auc(legitimate: &[f64], attacks: &[f64]) -> f64 {
+pub(in crate::cli) fn auc(legitimate: &[f64], attacks: &[f64]) -> f64 {
     let (mut below, mut wins) = (legitimate.len(), 0.0);
     let mut index = 0;
     for attack in attacks {

@@ -3,7 +3,7 @@
 //! Must not: let a label reach a decision.
 
 mod lines;
-mod measure;
+pub(in crate::cli) mod measure;
 mod summary;
 
 use std::io::{self, BufWriter, Write};

@@ -67,6 +67,7 @@ fields! {
     Kind "identity.kind";
     Group "identity.group";
     Attack "labels.attack";
+    Persona "labels.persona";
 }
 
 /// The object of a dotted name, if known fields lie below it.

@@ -179,6 +179,7 @@ pub(super) fn put<'a>(
         }
         Field::Group => event.group = text(field, value)?,
         Field::Attack => event.attack = text(field, value)?,
+        Field::Persona => event.persona = text(field, value)?,
     }
     Ok(())
 }

@@ -50,6 +50,7 @@ impl Serialize for Event<'_> {
         entry(&mut map, Field::Kind, &self.kind.map(super::Kind::as_str))?;
         entry(&mut map, Field::Group, &self.group)?;
         entry(&mut map, Field::Attack, &self.attack)?;
+        entry(&mut map, Field::Persona, &self.persona)?;
         map.end()
     }
 }
