@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use stepgate::assess::{Assessment, Lesson, assess};
+use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
 use stepgate::evidence::Known;
 use stepgate::headers;
@@ -95,6 +95,8 @@ impl Exchange {
             Found::Record(record) => Some(&**record),
             Found::Nothing | Found::Unreadable => None,
         };
+        let wanted = wants_sources(tier, &signals, &features, record);
+        let sources = shared.sources(&wanted);
         let assessment = {
             let population = shared.crowd.population();
             assess(
@@ -102,7 +104,9 @@ impl Exchange {
                 tier,
                 &signals,
                 &features,
-                &Known::of(&population).with_identity(record),
+                &Known::of(&population)
+                    .with_identity(record)
+                    .with_sources(&sources),
             )
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
@@ -179,7 +183,8 @@ impl Exchange {
             let _logged_by_host =
                 host::replace_request_header(headers::SIGNATURE, value.as_bytes());
         }
-        if matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move) {
+        let teaches = matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move);
+        if teaches || assessment.attempt.of_credential {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
@@ -193,13 +198,14 @@ impl Exchange {
             return;
         };
         let status = host::header(MapType::Response, ":status").unwrap_or_default();
-        let accepted = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
-        let succeeded = accepted && is_of_upstream();
-        shared.learn(
-            &pending.features,
-            &pending.assessment,
-            Outcome { succeeded },
-        );
+        let status = std::str::from_utf8(&status).ok();
+        let outcome = status
+            .and_then(|status| status.parse().ok())
+            .and_then(Outcome::of_status)
+            .filter(|_| is_of_upstream());
+        if let Some(outcome) = outcome {
+            shared.learn(&pending.features, &pending.assessment, outcome);
+        }
     }
 }
 

@@ -163,14 +163,18 @@ fn merge(record: &SnapshotRecord<'_>, store: &Store, metrics: &Metrics) {
         metrics.count(Count::BadRecord);
         return;
     };
-    let written = store.update(record.locator, metrics, |known| match known {
-        Some(known) => {
-            let mut both = known.clone();
-            both.merge(&trained);
-            Some(both)
-        }
-        None => Some(trained.clone()),
-    });
+    let written = store.update(
+        record.locator,
+        metrics,
+        |known: Option<&IdentityRecord>| match known {
+            Some(known) => {
+                let mut both = known.clone();
+                both.merge(&trained);
+                Some(both)
+            }
+            None => Some(trained.clone()),
+        },
+    );
     if written == Written::Yes {
         metrics.count(Count::SnapshotRecord);
     }

@@ -1,11 +1,13 @@
-//! The pages of identity records: read, change, write back if nobody else did, try again.
+//! The pages of identities and sources: read, change, write back if nobody else did, try again.
 //! May use: memory and the engine's pages.
 //! Must not: keep a page between requests, or create a key after start.
 
+use std::fmt;
 use std::rc::Rc;
 
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{PAGE_BYTES, Page, PageHealth, PageKind};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind, source_pages};
+use stepgate::baseline::source::Source;
 use stepgate::policy::PolicyError;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
 
@@ -18,7 +20,47 @@ const TRIES: usize = 3;
 /// The most a VM takes of its own memory for pages.
 const OWN_BYTES: usize = 4 << 20;
 
-/// The identity pages of one plugin.
+/// What lives in pages.
+pub(crate) trait Record: Sized {
+    const KIND: PageKind;
+    fn decode(bytes: &[u8]) -> Option<Self>;
+    fn encode(&self, bytes: &mut Vec<u8>);
+    fn activity(&self) -> Activity;
+}
+
+impl Record for IdentityRecord {
+    const KIND: PageKind = PageKind::Identity;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+impl Record for Source {
+    const KIND: PageKind = PageKind::Source;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+/// The pages of one plugin.
 #[derive(Debug)]
 pub(crate) struct Store {
     memory: Rc<Memory>,
@@ -28,8 +70,8 @@ pub(crate) struct Store {
 
 /// What reading a record found.
 #[derive(Debug)]
-pub(crate) enum Found {
-    Record(Box<IdentityRecord>),
+pub(crate) enum Found<R> {
+    Record(Box<R>),
     Nothing,
     Unreadable,
 }
@@ -76,64 +118,84 @@ impl Store {
     }
 
     fn create(&self) {
-        let empty = Page::empty(PageKind::Identity, &self.key);
-        for index in 0..self.pages {
-            match self
-                .memory
-                .set(format_args!("i{index:x}"), empty.as_bytes(), IF_ABSENT)
-            {
-                Ok(()) | Err(Status::CAS_MISMATCH) => {}
-                // The host is full: what is missing reads as empty.
-                Err(_) => return,
+        for kind in [PageKind::Identity, PageKind::Source] {
+            let empty = Page::empty(kind, &self.key);
+            for index in 0..self.pages(kind) {
+                let name = Name { kind, index };
+                match self
+                    .memory
+                    .set(format_args!("{name}"), empty.as_bytes(), IF_ABSENT)
+                {
+                    Ok(()) | Err(Status::CAS_MISMATCH) => {}
+                    // The host is full: what is missing reads as empty.
+                    Err(_) => return,
+                }
             }
         }
     }
 
-    fn page(&self, index: u64, metrics: &Metrics) -> Option<(Page, u32, PageHealth)> {
-        match self.memory.get(format_args!("i{index:x}")) {
+    fn pages(&self, kind: PageKind) -> u64 {
+        let sources = source_pages(self.pages);
+        let pages = match kind {
+            PageKind::Source => sources,
+            _ => self.pages.saturating_sub(sources),
+        };
+        pages.max(1)
+    }
+
+    fn name<R: Record>(&self, locator: Locator) -> Name {
+        Name {
+            kind: R::KIND,
+            index: locator.page % self.pages(R::KIND),
+        }
+    }
+
+    fn page(&self, name: Name, metrics: &Metrics) -> Option<(Page, u32, PageHealth)> {
+        match self.memory.get(format_args!("{name}")) {
             Ok((bytes, cas)) => {
-                let (page, health) = Page::read(bytes, PageKind::Identity, &self.key);
+                let (page, health) = Page::read(bytes, name.kind, &self.key);
                 if health == PageHealth::Bad {
                     metrics.count(Count::BadPage);
                 }
                 Some((page, cas, health))
             }
             Err(Status::NOT_FOUND) => {
-                let page = Page::empty(PageKind::Identity, &self.key);
+                let page = Page::empty(name.kind, &self.key);
                 Some((page, IF_ABSENT, PageHealth::Fresh))
             }
             Err(_) => None,
         }
     }
 
-    fn record(&self, page: &Page, locator: Locator) -> Found {
+    fn record<R: Record>(&self, page: &Page, locator: Locator) -> Found<R> {
         match page.find(locator.tag, &self.key) {
-            Ok(Some(bytes)) => IdentityRecord::decode(bytes)
-                .map_or(Found::Unreadable, |r| Found::Record(Box::new(r))),
+            Ok(Some(bytes)) => {
+                R::decode(bytes).map_or(Found::Unreadable, |r| Found::Record(Box::new(r)))
+            }
             Ok(None) => Found::Nothing,
             Err(_) => Found::Unreadable,
         }
     }
 
-    /// The record of an identity.
-    pub(crate) fn read(&self, locator: Locator, metrics: &Metrics) -> Found {
-        match self.page(locator.page % self.pages, metrics) {
+    /// The record of an identity or a source.
+    pub(crate) fn read<R: Record>(&self, locator: Locator, metrics: &Metrics) -> Found<R> {
+        match self.page(self.name::<R>(locator), metrics) {
             Some((page, _, _)) => self.record(&page, locator),
             None => Found::Unreadable,
         }
     }
 
     /// Changes a record. `change` gives the new record, or `None` to leave it; it may be called again after a conflict.
-    pub(crate) fn update(
+    pub(crate) fn update<R: Record>(
         &self,
         locator: Locator,
         metrics: &Metrics,
-        mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
+        mut change: impl FnMut(Option<&R>) -> Option<R>,
     ) -> Written {
-        let index = locator.page % self.pages;
+        let name = self.name::<R>(locator);
         let mut bytes = Vec::with_capacity(512);
         for _ in 0..TRIES {
-            let Some((mut page, cas, health)) = self.page(index, metrics) else {
+            let Some((mut page, cas, health)) = self.page(name, metrics) else {
                 break;
             };
             if health == PageHealth::Newer {
@@ -158,7 +220,7 @@ impl Store {
             }
             match self
                 .memory
-                .set(format_args!("i{index:x}"), page.as_bytes(), cas)
+                .set(format_args!("{name}"), page.as_bytes(), cas)
             {
                 Ok(()) => return Written::Yes,
                 Err(Status::CAS_MISMATCH) => metrics.count(Count::CasRetry),
@@ -166,6 +228,24 @@ impl Store {
             }
         }
         Written::Skipped
+    }
+}
+
+/// The key of a page.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    kind: PageKind,
+    index: u64,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.kind {
+            PageKind::Identity => 'i',
+            PageKind::Routes => 'r',
+            PageKind::Source => 's',
+        };
+        write!(f, "{mark}{:x}", self.index)
     }
 }
 

@@ -32,6 +32,12 @@ pub enum PageKind {
     Source = 3,
 }
 
+/// How many of `pages` hold sources: an eighth, the rest holds identities.
+#[must_use]
+pub const fn source_pages(pages: u64) -> u64 {
+    if pages < 16 { 1 } else { pages / 8 }
+}
+
 impl PageKind {
     /// The kind with this number in pages and snapshots.
     #[must_use]

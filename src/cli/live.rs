@@ -2,8 +2,9 @@
 //! May use: the engine's two functions and a memory.
 //! Must not: look at a label before the score is made.
 
-use stepgate::assess::{Assessment, Lesson, assess};
+use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::baseline::population::Population;
+use stepgate::baseline::source::SourceKey;
 use stepgate::evidence::Known;
 use stepgate::observe::{self, observe};
 use stepgate::policy::{Policy, Route};
@@ -39,12 +40,14 @@ pub(crate) struct Live {
     buffer: Vec<u8>,
 }
 
-/// Whether what an event asked for was done: by its outcome, else by its status as the filter judges one.
-fn succeeded(event: &Event<'_>) -> bool {
+/// How what an event asked for ended: by its outcome, else by its status as the filter judges one.
+fn outcome(event: &Event<'_>) -> Option<observe::Outcome> {
     match (event.outcome, event.status) {
-        (Some(outcome), _) => outcome == Outcome::Success,
-        (None, Some(status)) => (100..400).contains(&status) || status == 404,
-        (None, None) => true,
+        (Some(outcome), _) => Some(observe::Outcome {
+            succeeded: outcome == Outcome::Success,
+        }),
+        (None, Some(status)) => observe::Outcome::of_status(status),
+        (None, None) => Some(observe::Outcome { succeeded: true }),
     }
 }
 
@@ -75,7 +78,11 @@ impl Live {
         let record = features
             .identity
             .and_then(|locator| self.memory.find(locator, &self.key));
-        let known = Known::of(&self.population).with_identity(record.as_ref());
+        let wanted = wants_sources(tier, &signals, &features, record.as_ref());
+        let sources = self.memory.sources(&wanted, &self.key);
+        let known = Known::of(&self.population)
+            .with_identity(record.as_ref())
+            .with_sources(&sources);
         let mut assessment = assess(&self.policy, tier, &signals, &features, &known);
         if self.learn == Learn::Unlabelled {
             let lesson = std::mem::take(&mut assessment.lesson);
@@ -84,12 +91,22 @@ impl Live {
                 Some(_) => lesson.distrusted(),
             };
         }
-        let outcome = observe::Outcome {
-            succeeded: succeeded(event),
+        // What was refused here never reached anybody who could have said more.
+        let outcome = match assessment.decision.refused() {
+            Some(_) => Some(observe::Outcome { succeeded: true }),
+            None => outcome(event),
+        };
+        let Some(outcome) = outcome else {
+            return assessment;
         };
         let seen = observe(&features, &assessment, outcome, &known);
         for lesson in &seen.lessons {
             self.population.learn(lesson);
+        }
+        if let Some(lesson) = &seen.source {
+            for key in SourceKey::of(&features) {
+                self.memory.teach(key, lesson, &self.key, &mut self.buffer);
+            }
         }
         if let (Some(locator), Some(record)) = (features.identity, &seen.record) {
             self.memory

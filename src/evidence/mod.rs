@@ -7,6 +7,7 @@ mod network;
 mod novelty;
 mod reason;
 pub(crate) mod session;
+pub(crate) mod source;
 mod time;
 mod velocity;
 
@@ -15,6 +16,7 @@ use arrayvec::ArrayVec;
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::{PatternLesson, Population};
 use crate::baseline::session::Session;
+use crate::baseline::source::{Source, SourceKey, SourceKind};
 use crate::signals::features::Features;
 
 pub use reason::{Family, Nature, REASONS, Reason, Row};
@@ -41,6 +43,8 @@ pub struct Known<'a> {
     pub identity: Option<&'a IdentityRecord>,
     /// Everybody.
     pub population: &'a Population,
+    /// The source records that were wanted and found.
+    pub sources: &'a [(SourceKey, Source)],
 }
 
 impl<'a> Known<'a> {
@@ -50,6 +54,7 @@ impl<'a> Known<'a> {
         Self {
             identity: None,
             population,
+            sources: &[],
         }
     }
 
@@ -58,6 +63,32 @@ impl<'a> Known<'a> {
     pub const fn with_identity(mut self, record: Option<&'a IdentityRecord>) -> Self {
         self.identity = record;
         self
+    }
+
+    /// The same with the records of the sources it asks from.
+    #[must_use]
+    pub const fn with_sources(mut self, sources: &'a [(SourceKey, Source)]) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    fn source(&self, kind: SourceKind) -> Option<&'a Source> {
+        self.sources
+            .iter()
+            .find(|(key, _)| key.kind == kind)
+            .map(|(_, source)| source)
+    }
+
+    /// Whether the network burst of late.
+    pub(crate) fn is_hot(&self, now: u32) -> bool {
+        self.source(SourceKind::Prefix)
+            .is_some_and(|source| source.is_hot(now))
+    }
+
+    /// Whether many identities share the network: then it says nothing about one of them, and is nobody's place.
+    pub(crate) fn is_shared(&self, now: u32) -> bool {
+        self.source(SourceKind::Prefix)
+            .is_some_and(|source| source.is_shared(now))
     }
 }
 
@@ -81,6 +112,7 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     let Some(record) = known.identity.filter(|record| record.history > 0) else {
         network::stranger(features, known, &mut found);
         velocity::crowd(features, known, true, &mut found);
+        source::gather(features, known, &mut found);
         return Findings {
             evidence: found.list,
             new_network: true,
@@ -106,8 +138,9 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
         (from.level, Some(pattern))
     };
     let new_network = level > 2;
-    velocity::travel(record, features, &mut found);
+    velocity::travel(record, features, known, &mut found);
     velocity::crowd(features, known, new_network, &mut found);
+    source::gather(features, known, &mut found);
     let returning = is_returning(record, features);
     if returning {
         found.add(Reason::Returning, -1.0);
@@ -118,6 +151,14 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
         returning,
         pattern: pattern.filter(|_| !returning),
     }
+}
+
+/// Evidence of an attempt that names nobody: where it comes from.
+#[must_use]
+pub fn of_attempt(features: &Features, known: &Known<'_>, weights: &Weights) -> EvidenceList {
+    let mut found = Gathered::new(weights);
+    source::gather(features, known, &mut found);
+    found.list
 }
 
 /// Evidence of a request inside a session that is known.
@@ -131,7 +172,8 @@ pub fn of_request(
     let mut found = Gathered::new(weights);
     if let Some(record) = known.identity {
         session::gather(record, session, features, known, &mut found);
-        velocity::travel(record, features, &mut found);
+        velocity::travel(record, features, known, &mut found);
+        source::gather(features, known, &mut found);
     }
     Findings {
         evidence: found.list,
@@ -187,6 +229,15 @@ impl<'a> Gathered<'a> {
         Self {
             list: EvidenceList::new(),
             weights,
+        }
+    }
+
+    /// Takes back what speaks for the owner in some families.
+    fn void(&mut self, of: impl Fn(Family) -> bool) {
+        for piece in &mut self.list {
+            if of(piece.reason.family()) {
+                piece.nats = piece.nats.max(0.0);
+            }
         }
     }
 
