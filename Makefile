@@ -65,6 +65,11 @@ wasm: wasm-targets ## Build the module: target/stepgate.wasm
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
 	cargo bench --profile dev --bench http
 
+# DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
+.PHONY: eval
+eval: ## How well it tells owners from others: make eval DATA=dir
+	cargo bench --bench eval -- $(if $(DATA),"$(abspath $(DATA))")
+
 .PHONY: docs
 docs: ## Build the documentation of the crates
 	cargo doc --workspace --all-features --no-deps
