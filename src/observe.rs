@@ -8,7 +8,8 @@ use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::hours::Hour;
 use crate::baseline::identity::{IdentityRecord, MOVES, Place};
 use crate::baseline::population::{
-    self, Attempt, EventLesson, PatternLesson, Population, RecentClient, Shared, relations,
+    self, Attempt, CredentialLesson, EventLesson, PatternLesson, Population, RecentClient, Shared,
+    relations,
 };
 use crate::baseline::session::Session;
 use crate::baseline::values::Sighting;
@@ -52,6 +53,7 @@ pub fn observe(
     let Known {
         identity: record,
         population,
+        ..
     } = *known;
     let mut seen = Observation::default();
     match &assessment.lesson {
@@ -121,6 +123,7 @@ fn event(
             (Shared::Browser, features.browser),
             (Shared::Os, features.os),
             (Shared::Device, features.device),
+            (Shared::OauthClient, features.client_id),
         ],
         asn: features.asn,
         country: features.country,
@@ -135,6 +138,11 @@ fn event(
         pattern: novel.pattern.as_deref().map(PatternLesson::clone),
         relations,
         human: !features.kind.is_machine(),
+        credential: CredentialLesson {
+            issuer: features.credential.issuer,
+            shape: features.credential.shape,
+            lifetime: features.credential.lifetime,
+        },
     }))
 }
 
@@ -166,6 +174,13 @@ fn learn(features: &Features, surprising: bool, record: Option<&IdentityRecord>)
         record.network.block.learn(seen(features.block));
     } else if !surprising {
         record.hours.learn(hour);
+    }
+    if features.client_id != 0 {
+        record.oauth.learn(seen(features.client_id));
+    }
+    // A surprising event proves nothing about the owner's habit, either way.
+    if features.credential.multi_factor && !surprising {
+        record.multi_factor += 1.0;
     }
     record.history = record.history.saturating_add(1);
     record.events += 1.0;

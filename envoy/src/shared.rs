@@ -12,7 +12,7 @@ use stepgate::observe::{Outcome, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey};
-use stepgate::token::{self, Issuer, KeySet, TokenCache};
+use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
 
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
+    /// DPoP proofs this VM has seen.
+    pub(crate) proofs: RefCell<Proofs>,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
     decisions: Cell<u64>,
@@ -69,6 +71,7 @@ impl Shared {
             metrics,
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
+            proofs: RefCell::default(),
             generation: Cell::new(0),
             decisions: Cell::new(0),
             policy,

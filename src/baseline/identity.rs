@@ -95,6 +95,10 @@ pub struct IdentityRecord {
     pub sessions: ArrayVec<Session, SESSIONS>,
     /// Providers that sessions moved to.
     pub moves: Tallies,
+    /// OAuth clients, hashed.
+    pub oauth: Values<4>,
+    /// Decayed number of events with more than a password.
+    pub multi_factor: f32,
 }
 
 /// Calls a method on every table of values.
@@ -138,6 +142,10 @@ macro_rules! each_values {
             let $values = &mut client.device;
             $body
         }
+        {
+            let $values = &mut $record.oauth;
+            $body
+        }
     }};
 }
 
@@ -161,6 +169,7 @@ impl IdentityRecord {
         let day = super::decay::day(now);
         self.updated = now;
         self.events = (f64::from(self.events) * factor) as f32;
+        self.multi_factor = (f64::from(self.multi_factor) * factor) as f32;
         each_values!(self, |values| {
             values.decay(factor);
             values.settle(day);
@@ -193,6 +202,8 @@ impl IdentityRecord {
         client.device.merge(&other.client.device);
         self.hours.merge(&other.hours);
         self.moves.merge(&other.moves, MOVES);
+        self.oauth.merge(&other.oauth);
+        self.multi_factor += other.multi_factor;
         for event in other.recent {
             self.remember_event(event);
         }
@@ -317,6 +328,8 @@ impl IdentityRecord {
         out.u8(self.sessions.len() as u8);
         self.sessions.iter().for_each(|session| session.encode(out));
         self.moves.encode(out);
+        self.oauth.encode(out);
+        out.count(self.multi_factor);
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -365,6 +378,8 @@ impl IdentityRecord {
             record.sessions.try_push(Session::decode(input)?).ok()?;
         }
         record.moves = Tallies::decode(input, MOVES)?;
+        record.oauth = Values::decode(input)?;
+        record.multi_factor = input.count()?;
         input.is_empty().then_some(record)
     }
 }

@@ -8,6 +8,7 @@ pub mod hours;
 pub mod identity;
 pub mod page;
 pub mod population;
+pub mod revocation;
 pub mod session;
 pub mod snapshot;
 pub mod tally;

@@ -2,6 +2,7 @@
 //! May use: the byte codec and the parts beside it.
 //! Must not: carry the addresses tried within a day, which are traffic and not habit.
 
+use super::issuers::Issuers;
 use super::networks::Networks;
 use super::patterns::Patterns;
 use super::sketch::Sketch;
@@ -53,6 +54,7 @@ impl Population {
         }
         self.patterns.encode(out);
         self.sessions.moves.encode(out);
+        self.issuers.encode(out);
     }
 
     /// Reads it back; `None` when the bytes are not a population.
@@ -107,6 +109,7 @@ impl Population {
         }
         population.patterns = Patterns::decode(input)?;
         population.sessions.moves = Tallies::decode(input, MOVES)?;
+        population.issuers = Issuers::decode(input)?;
         input.is_empty().then_some(population)
     }
 }

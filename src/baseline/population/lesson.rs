@@ -23,6 +23,8 @@ pub enum Shared {
     Device,
     /// /20 or /40.
     Block,
+    /// OAuth client.
+    OauthClient,
 }
 
 /// Client of a recent event.
@@ -83,7 +85,7 @@ pub struct EventLesson {
     /// When.
     pub now: u32,
     /// Values by kind.
-    pub values: [(Shared, u32); 7],
+    pub values: [(Shared, u32); 8],
     /// Provider.
     pub asn: u32,
     /// Country.
@@ -98,6 +100,19 @@ pub struct EventLesson {
     pub relations: [u16; 5],
     /// A person's event counts in the hours of the day.
     pub human: bool,
+    /// The token it came with.
+    pub credential: CredentialLesson,
+}
+
+/// What an event says of its issuer's tokens; 0 says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CredentialLesson {
+    /// Issuer.
+    pub issuer: u32,
+    /// Shape.
+    pub shape: u32,
+    /// From `iat` to `exp`, in seconds.
+    pub lifetime: u32,
 }
 
 /// What an event says about patterns of novelty.

@@ -3,6 +3,7 @@
 //! Must not: name an identity, or depend on the order of lessons beyond rounding.
 
 mod codec;
+mod issuers;
 mod lesson;
 mod networks;
 pub mod patterns;
@@ -15,7 +16,11 @@ use super::decay::{DAY, factor};
 use super::hours::{Hour, smooth};
 use super::tally::Tallies;
 use super::values::{Relation, Version, relation};
-pub use lesson::{Attempt, EventLesson, Lesson, PatternLesson, RecentClient, Shared};
+pub use issuers::Issuer;
+use issuers::Issuers;
+pub use lesson::{
+    Attempt, CredentialLesson, EventLesson, Lesson, PatternLesson, RecentClient, Shared,
+};
 use networks::Networks;
 use patterns::Patterns;
 use sketch::{Sketch, mix};
@@ -70,6 +75,7 @@ pub struct Population {
     relations: [f32; 5],
     patterns: Patterns,
     sessions: Sessions,
+    issuers: Issuers,
 }
 
 impl Default for Population {
@@ -88,6 +94,7 @@ impl Default for Population {
             relations: [0.0; 5],
             patterns: Patterns::default(),
             sessions: Sessions::default(),
+            issuers: Issuers::default(),
         }
     }
 }
@@ -164,6 +171,12 @@ impl Population {
     #[must_use]
     pub const fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// What the tokens of an issuer are like.
+    #[must_use]
+    pub fn issuer(&self, issuer: u32) -> Option<&Issuer> {
+        self.issuers.get(issuer)
     }
 
     /// A provider that keeps giving its users fresh addresses explains a fresh address: `-ln(seen / expected)`.
@@ -280,6 +293,7 @@ impl Population {
                 row.expected += likely as f32;
             }
         }
+        self.issuers.learn(&event.credential);
         match self
             .countries
             .iter_mut()
@@ -338,6 +352,7 @@ impl Population {
         self.events *= factor;
         self.sketch.decay(factor);
         self.networks.decay(factor);
+        self.issuers.decay(factor);
         self.countries
             .iter_mut()
             .for_each(|(_, count)| shrink(count));

@@ -41,6 +41,22 @@ pub(super) fn of(
             );
         }
     }
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    for expired in policy.expired_networks(u32::try_from(now).unwrap_or(u32::MAX)) {
+        if let Some((path, message)) = expired.split_once(": ") {
+            warn(path, message);
+        }
+    }
+    let names = &policy.names;
+    let fenced = policy.tiers.iter().chain([&policy.default_tier]);
+    if names.country.is_none() && fenced.into_iter().any(|tier| tier.fence.is_some()) {
+        warn(
+            "fence",
+            "sees no country: `signals` names no header for it, so every request counts as from nobody knows where",
+        );
+    }
     let enforces = policy
         .tiers
         .iter()
