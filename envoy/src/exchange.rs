@@ -49,7 +49,7 @@ impl Exchange {
     }
 
     fn on_request(&mut self, shared: &Rc<Shared>) -> Action {
-        let map = host::header_pairs(MapType::RequestHeaders).unwrap_or_default();
+        let map = host::header_pairs(MapType::Request).unwrap_or_default();
         let policy = &shared.policy;
         let headers = Collected::scan(&map, policy, &shared.wanted);
         for name in &headers.ours {
@@ -207,7 +207,7 @@ impl Exchange {
         let Some(pending) = self.pending.take() else {
             return;
         };
-        let status = host::header(MapType::ResponseHeaders, ":status").unwrap_or_default();
+        let status = host::header(MapType::Response, ":status").unwrap_or_default();
         let accepted = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
         let succeeded = accepted && is_of_upstream();
         shared.learn(

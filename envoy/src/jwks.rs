@@ -322,7 +322,7 @@ impl Source {
 }
 
 fn body_of_answer(size: usize) -> Result<Vec<u8>, String> {
-    let status = host::header(MapType::HttpCallResponseHeaders, ":status")
+    let status = host::header(MapType::HttpCallResponse, ":status")
         .map_err(|_| "the connection was reset".to_owned())?;
     if status != b"200" {
         // Of the form of a status: the host has parsed it.
