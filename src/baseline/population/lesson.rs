@@ -3,7 +3,7 @@
 //! Must not: hold anything a record does not already hold hashed.
 
 use super::patterns::{Groups, PerPattern};
-use crate::baseline::values::Version;
+use crate::baseline::values::{Relation, Version, relation};
 
 /// Kinds of values counted in the sketch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,4 +126,36 @@ pub struct PatternLesson {
     pub shown: usize,
     /// Where the provider was known: whether the address was fresh, and how likely that was.
     pub fresh: Option<(bool, f64)>,
+}
+
+/// How strangers' recent clients relate to what one identity knows. `known` gives the newest version under the browser
+/// (`true`) or under the system, or nothing where the string itself is known or neither is.
+#[must_use]
+pub fn relations(
+    recent: &[RecentClient],
+    identity: u32,
+    known: impl Fn(&RecentClient) -> Option<(bool, Version)>,
+) -> [u16; 5] {
+    let mut counts = [0u16; 5];
+    for client in recent.iter().filter(|client| client.identity != identity) {
+        let index = match known(client) {
+            Some((true, version)) => match relation(version, client.version) {
+                Relation::Newer => 0,
+                Relation::Same => 1,
+                Relation::Older => 2,
+            },
+            Some((false, version)) => {
+                let os = Version {
+                    browser: 0,
+                    ..version
+                };
+                3 + usize::from(relation(os, client.version) == Relation::Older)
+            }
+            None => continue,
+        };
+        if let Some(count) = counts.get_mut(index) {
+            *count += 1;
+        }
+    }
+    counts
 }

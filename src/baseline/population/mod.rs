@@ -15,11 +15,10 @@ use arrayvec::ArrayVec;
 use super::decay::{DAY, factor};
 use super::hours::{Hour, smooth};
 use super::tally::Tallies;
-use super::values::{Relation, Version, relation};
 pub use issuers::Issuer;
 use issuers::Issuers;
 pub use lesson::{
-    Attempt, CredentialLesson, EventLesson, Lesson, PatternLesson, RecentClient, Shared,
+    Attempt, CredentialLesson, EventLesson, Lesson, PatternLesson, RecentClient, Shared, relations,
 };
 use networks::Networks;
 use patterns::Patterns;
@@ -368,36 +367,4 @@ impl Population {
         }
         sessions.moves.decay(factor);
     }
-}
-
-/// How strangers' recent clients relate to what one identity knows. `known` gives the newest version under the browser
-/// (`true`) or under the system, or nothing where the string itself is known or neither is.
-#[must_use]
-pub fn relations(
-    recent: &[RecentClient],
-    identity: u32,
-    known: impl Fn(&RecentClient) -> Option<(bool, Version)>,
-) -> [u16; 5] {
-    let mut counts = [0u16; 5];
-    for client in recent.iter().filter(|client| client.identity != identity) {
-        let index = match known(client) {
-            Some((true, version)) => match relation(version, client.version) {
-                Relation::Newer => 0,
-                Relation::Same => 1,
-                Relation::Older => 2,
-            },
-            Some((false, version)) => {
-                let os = Version {
-                    browser: 0,
-                    ..version
-                };
-                3 + usize::from(relation(os, client.version) == Relation::Older)
-            }
-            None => continue,
-        };
-        if let Some(count) = counts.get_mut(index) {
-            *count += 1;
-        }
-    }
-    counts
 }

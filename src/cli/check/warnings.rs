@@ -41,10 +41,8 @@ pub(super) fn of(
             );
         }
     }
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    for expired in policy.expired_networks(u32::try_from(now).unwrap_or(u32::MAX)) {
+    let now = now();
+    for expired in policy.expired_networks(now) {
         if let Some((path, message)) = expired.split_once(": ") {
             warn(path, message);
         }
@@ -98,6 +96,18 @@ pub(super) fn of(
         Some(text) => snapshot(text, known_key, found),
         None => Ok(()),
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a list has expired is for whoever loads it to ask, and that is this command"
+)]
+fn now() -> u32 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+        })
 }
 
 fn snapshot(
