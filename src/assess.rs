@@ -165,6 +165,14 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
+    if tier
+        .fence
+        .as_ref()
+        .is_some_and(|fence| fence.denies && fence.is_broken(signals))
+    {
+        let decision = decision::refuse(Refusal::Forbidden, tier);
+        return without_identity(policy, decision, Reason::CountryForbidden);
+    }
     match &signals.standing {
         Standing::Rejected(code) => {
             let reason = Reason::from_code(code).unwrap_or(Reason::TokenGarbage);
@@ -183,6 +191,11 @@ pub fn assess(
         }
         Standing::Unverified(_) | Standing::Verified(_) => {}
     }
+    // Before any score: no authentication makes up for a key that is not held or a credential that was revoked.
+    if let Some(reason) = evidence::token::rule(features, known) {
+        let decision = decision::refuse(refusal_of(reason), tier);
+        return without_identity(policy, decision, reason);
+    }
     let decayed = known.identity.map(|record| {
         let mut record = record.clone();
         record.decay_to(features.now);
@@ -200,6 +213,16 @@ pub fn assess(
         None => evidence::of_login(features, &known, &policy.weights),
     };
     let mut reasons = found.evidence;
+    let others = evidence::external::gather(
+        &policy.external,
+        tier.fence.as_ref(),
+        signals,
+        features,
+        &policy.weights,
+    );
+    for piece in others {
+        let _no_room_is_no_harm = reasons.try_push(piece);
+    }
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
@@ -270,6 +293,16 @@ fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_
         history: 0,
         lesson: Lesson::Nothing,
         attempt,
+    }
+}
+
+/// How the client learns that its credential broke a rule: what it must bring is another token, or another proof.
+fn refusal_of(reason: Reason) -> Refusal {
+    match reason {
+        Reason::DpopProofMissing | Reason::DpopProofInvalid | Reason::DpopReplayed => {
+            Refusal::InvalidProof
+        }
+        _ => Refusal::InvalidToken,
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Refusal {
     Challenge,
     /// 401 with `error="invalid_token"` (RFC 6750).
     InvalidToken,
+    /// 401 with `error="invalid_dpop_proof"` (RFC 9449).
+    InvalidProof,
     /// 401 without an error: a credential is needed (RFC 6750 §3.1).
     IdentityRequired,
     /// 403: refused.

@@ -125,6 +125,16 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
             "invalid-token",
             "The credential is not acceptable",
         ),
+        Refusal::InvalidProof => (
+            401,
+            16,
+            Some(
+                "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 ES384 EdDSA PS256 RS256\""
+                    .to_owned(),
+            ),
+            "invalid-proof",
+            "The proof of possession is not acceptable",
+        ),
         Refusal::IdentityRequired => (
             401,
             16,
@@ -144,7 +154,10 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
     let decision = match refusal {
         Refusal::Challenge => Action::StepUp,
         Refusal::Restricted => Action::Restrict,
-        Refusal::InvalidToken | Refusal::IdentityRequired | Refusal::Forbidden => Action::Deny,
+        Refusal::InvalidToken
+        | Refusal::InvalidProof
+        | Refusal::IdentityRequired
+        | Refusal::Forbidden => Action::Deny,
     };
     let mut body = serde_json::Map::new();
     body.insert("type".into(), format!("urn:stepgate:{kind}").into());

@@ -8,7 +8,7 @@ use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::hours::Hour;
 use crate::baseline::identity::{IdentityRecord, MOVES, Place};
 use crate::baseline::population::{
-    self, Attempt, EventLesson, Population, RecentClient, Shared, relations,
+    self, Attempt, CredentialLesson, EventLesson, Population, RecentClient, Shared, relations,
 };
 use crate::baseline::session::Session;
 use crate::baseline::source::{Ended, SourceLesson};
@@ -161,6 +161,7 @@ fn event(
             (Shared::Browser, features.browser),
             (Shared::Os, features.os),
             (Shared::Device, features.device),
+            (Shared::OauthClient, features.client_id),
         ],
         asn: features.asn,
         country: features.country,
@@ -175,6 +176,11 @@ fn event(
         pattern: novel.pattern.as_deref().cloned(),
         relations,
         human: !features.kind.is_machine(),
+        credential: CredentialLesson {
+            issuer: features.credential.issuer,
+            shape: features.credential.shape,
+            lifetime: features.credential.lifetime,
+        },
     }))
 }
 
@@ -211,6 +217,13 @@ fn learn(
         record.network.block.learn(seen(features.block));
     } else if !surprising {
         record.hours.learn(hour);
+    }
+    if features.client_id != 0 {
+        record.oauth.learn(seen(features.client_id));
+    }
+    // A surprising event proves nothing about the owner's habit, either way.
+    if features.credential.multi_factor && !surprising {
+        record.multi_factor += 1.0;
     }
     record.history = record.history.saturating_add(1);
     record.events += 1.0;

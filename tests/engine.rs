@@ -16,6 +16,8 @@ mod numbers;
 mod properties;
 #[path = "engine/records.rs"]
 mod records;
+#[path = "engine/rules.rs"]
+mod rules;
 
 use cases::Case;
 use cases::engine::Engine;

@@ -15,6 +15,7 @@ const LONGEST: usize = 16 * 1024;
 #[derive(Clone, Copy, Debug)]
 enum Signal {
     Method,
+    Scheme,
     Target,
     Authority,
     UserAgent,
@@ -31,6 +32,8 @@ enum Signal {
     Coordinates,
     Tls,
     ApiKey,
+    Proof,
+    Risk,
     DeviceCookie,
     Anonymiser(u8),
     /// A token, by its place in the policy.
@@ -48,6 +51,8 @@ impl Wanted {
         let mut wanted: Vec<_> = [
             (":method", Signal::Method),
             (":path", Signal::Target),
+            (":scheme", Signal::Scheme),
+            ("dpop", Signal::Proof),
             (":authority", Signal::Authority),
             ("user-agent", Signal::UserAgent),
             ("accept-language", Signal::Language),
@@ -71,6 +76,7 @@ impl Wanted {
             (&names.longitude, Signal::Longitude),
             (&names.coordinates, Signal::Coordinates),
             (&names.tls, Signal::Tls),
+            (&names.risk, Signal::Risk),
             (&policy.credentials.api_key_header, Signal::ApiKey),
             (&names.tor, Signal::Anonymiser(Anonymiser::TOR)),
             (&names.vpn, Signal::Anonymiser(Anonymiser::VPN)),
@@ -116,7 +122,15 @@ pub(crate) struct Collected<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) query: &'a [u8],
     pub(crate) host: &'a [u8],
+    /// With the port, as sent.
+    pub(crate) authority: &'a [u8],
+    pub(crate) scheme: &'a [u8],
     pub(crate) token: Field<&'a [u8]>,
+    /// Whether the token came under the scheme `DPoP` (RFC 9449 §7.1).
+    pub(crate) dpop_scheme: bool,
+    /// The `dpop` header.
+    pub(crate) proof: Field<&'a [u8]>,
+    pub(crate) risk: Field<&'a [u8]>,
     pub(crate) api_key: Field<&'a [u8]>,
     pub(crate) user_agent: Field<&'a [u8]>,
     pub(crate) language: Field<&'a [u8]>,
@@ -179,11 +193,18 @@ impl<'a> Collected<'a> {
                 }
             }
         }
-        found.token = places
+        let held = places
             .into_iter()
             .map(Place::token)
-            .find(|token| *token != Field::Absent)
-            .unwrap_or_default();
+            .enumerate()
+            .find(|(_, token)| *token != Field::Absent);
+        if let Some((index, token)) = held {
+            found.token = token;
+            found.dpop_scheme = matches!(
+                credentials.places.get(index),
+                Some(TokenPlace::Header { scheme, .. }) if scheme.eq_ignore_ascii_case("dpop")
+            );
+        }
         found.preflight = found.method == b"OPTIONS" && found.cross_origin == 2;
         if let Some(parameter) = &credentials.api_key_query {
             for value in query_values(found.query, parameter.as_bytes()) {
@@ -197,7 +218,12 @@ impl<'a> Collected<'a> {
         let slot = match signal {
             Signal::Method => return self.method = value,
             Signal::Target => return self.split_target(value),
-            Signal::Authority => return self.host = without_port(value),
+            Signal::Scheme => return self.scheme = value,
+            Signal::Authority => {
+                self.authority = value;
+                self.host = without_port(value);
+                return;
+            }
             Signal::Brands => return self.hints.brands = value,
             Signal::Platform => return self.hints.platform = value,
             Signal::Mobile => return self.hints.mobile = value,
@@ -220,6 +246,8 @@ impl<'a> Collected<'a> {
             Signal::Coordinates => &mut self.coordinates,
             Signal::Tls => &mut self.tls,
             Signal::ApiKey => &mut self.api_key,
+            Signal::Proof => &mut self.proof,
+            Signal::Risk => &mut self.risk,
             Signal::Token(_) => return,
         };
         single(slot, value);

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use stepgate::policy::Policy;
-use stepgate::signals::request::{Field, Kind, SessionSignals, Standing, Subject};
-use stepgate::token::{self, Claims, Rejection};
+use stepgate::signals::request::{Binding, Field, Kind, SessionSignals, Standing, Subject};
+use stepgate::token::{self, Claims, Confirmation, Expected, Rejection};
 
 use crate::collect::Collected;
 use crate::host;
@@ -21,6 +21,8 @@ pub(crate) struct KnownToken {
     /// Absent: its claims name nobody.
     subject: Option<Subject<'static>>,
     session: SessionSignals<'static>,
+    /// The key it is bound to.
+    confirmation: Option<Confirmation>,
 }
 
 /// What the credentials of a request come to.
@@ -59,8 +61,60 @@ impl Presented {
             token: field(&session.token),
             acr: session.acr.as_deref().map(Cow::Borrowed),
             amr: session.amr.as_deref().map(Cow::Borrowed),
+            issuer: session.issuer.as_deref().map(Cow::Borrowed),
             ..*session
         }
+    }
+
+    /// Whether the token is bound to a client certificate.
+    pub(crate) fn names_certificate(&self) -> bool {
+        matches!(self, Self::Token(token, _)
+            if token.confirmation.as_ref().is_some_and(|cnf| cnf.x5t_s256.is_some()))
+    }
+
+    /// Whether the request holds the key a verified token is bound to.
+    pub(crate) fn binding(
+        &self,
+        headers: &Collected<'_>,
+        certificate: &[u8],
+        shared: &Shared,
+        now: i64,
+    ) -> Binding {
+        let Self::Token(token, true) = self else {
+            return Binding::Unbound;
+        };
+        let cnf = token.confirmation.as_ref();
+        if cnf.is_none() && !headers.dpop_scheme {
+            return Binding::Unbound;
+        }
+        let sent = || {
+            let scheme = std::str::from_utf8(headers.scheme).ok()?;
+            let authority = std::str::from_utf8(headers.authority).ok()?;
+            Some(format!("{scheme}://{authority}"))
+        };
+        let origin = match &shared.policy.credentials.origin {
+            Some(origin) => origin.clone(),
+            None => sent().unwrap_or_default(),
+        };
+        let shown = token::Evidence {
+            certificate,
+            proof: headers.proof,
+            dpop_scheme: headers.dpop_scheme,
+            expected: Expected {
+                method: headers.method,
+                origin: &origin,
+                path: headers.path,
+                // Where jwt_authn has removed the token, no proof can be checked against it: it must forward.
+                access_token: headers.token.present().unwrap_or_default(),
+                now,
+            },
+        };
+        token::binding(
+            cnf,
+            &shown,
+            &mut shared.proofs.borrow_mut(),
+            &shared.key.secret(),
+        )
     }
 }
 
@@ -150,7 +204,7 @@ fn from_token(bytes: &[u8], shared: &Shared, now: i64) -> Presented {
         match token::verify(bytes, &issuers, now) {
             Ok(verified) => {
                 shared.metrics.count(Count::TokenVerified);
-                let known = known_token(shared, &verified.claims, digest);
+                let known = known_token(shared, &verified.claims, verified.shape, digest);
                 Ok((known, verified.valid_until))
             }
             Err(rejection) => {
@@ -187,17 +241,28 @@ fn presented(
 
 fn read(shared: &Shared, payload: String, digest: u128) -> Result<KnownToken, Rejection> {
     let group_claim = shared.policy.credentials.group_claim.as_deref();
-    Ok(known_token(
-        shared,
-        &Claims::read(payload, group_claim)?,
-        digest,
-    ))
+    let claims = Claims::read(payload, group_claim)?;
+    let shape = token::shape("", claims.payload());
+    Ok(known_token(shared, &claims, shape, digest))
 }
 
-fn known_token(shared: &Shared, claims: &Claims, digest: u128) -> KnownToken {
+fn known_token(shared: &Shared, claims: &Claims, shape: u64, digest: u128) -> KnownToken {
+    let policy = &shared.policy;
+    let risk = policy.names.risk_claim.as_deref();
     KnownToken {
-        subject: token::subject(claims, &shared.policy.credentials.services),
-        session: token::session(claims, digest),
+        subject: token::subject(claims, &policy.credentials.services),
+        session: SessionSignals {
+            shape,
+            issued_from: token::issued_from(claims, &policy.credentials.issued_from),
+            risk: risk
+                .and_then(|name| claims.claim(name))
+                .and_then(|score| match score {
+                    serde_json::Value::String(text) => text.parse().ok(),
+                    number => number.as_f64(),
+                }),
+            ..token::session(claims, digest)
+        },
+        confirmation: claims.cnf.clone(),
     }
 }
 

@@ -16,7 +16,7 @@ use stepgate::signals::address::Address;
 use stepgate::signals::countries::{self, Point};
 use stepgate::signals::features::Features;
 use stepgate::signals::request::{
-    Anonymiser, ClientSignals, Field, NetworkSignals, RequestSignals, Signals,
+    Anonymiser, ClientSignals, Field, NetworkSignals, RequestSignals, SessionSignals, Signals,
 };
 use stepgate::signals::user_agent;
 
@@ -72,13 +72,28 @@ impl Exchange {
         let now_ms = host::now_ms();
         let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
         let fingerprint = fingerprint(policy);
-        let certificate = certificate(policy);
+        let certificate = if policy.credentials.mtls || presented.names_certificate() {
+            certificate()
+        } else {
+            Vec::new()
+        };
+        let now = now_ms.div_euclid(1000);
+        let session = SessionSignals {
+            binding: presented.binding(&headers, &certificate, shared, now),
+            ..presented.session()
+        };
+        let session = SessionSignals {
+            risk: parsed(headers.risk, |score| score.parse().ok())
+                .present()
+                .or(session.risk),
+            ..session
+        };
         let signals = Signals {
             now_ms,
             standing: presented.standing(),
             network: network(&headers),
             client: client(&headers, &fingerprint, &certificate),
-            session: presented.session(),
+            session,
             request: RequestSignals {
                 method: headers.method,
                 host: headers.host,
@@ -250,12 +265,9 @@ fn fingerprint(policy: &stepgate::policy::Policy) -> Vec<u8> {
     }
 }
 
-fn certificate(policy: &stepgate::policy::Policy) -> Vec<u8> {
-    if policy.credentials.mtls {
-        host::property("connection\0sha256_peer_certificate_digest").unwrap_or_default()
-    } else {
-        Vec::new()
-    }
+/// The digest of the client certificate, if there is one: what it identifies and what tokens are bound to.
+fn certificate() -> Vec<u8> {
+    host::property("connection\0sha256_peer_certificate_digest").unwrap_or_default()
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {

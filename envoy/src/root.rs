@@ -89,6 +89,10 @@ impl Root {
             policy.credentials.issuers.len(),
             policy.digest,
         );
+        let now = u32::try_from(host::now_ms().div_euclid(1000)).unwrap_or(0);
+        for expired in policy.expired_networks(now) {
+            log::warn!("stepgate: {expired}");
+        }
         if !memory.is_shared() {
             log::warn!(
                 "stepgate: the host has no shared data: every worker learns for itself, in at most 4 MiB, and forgets with its VM"

@@ -15,7 +15,7 @@ use stepgate::observe::{Outcome, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey};
-use stepgate::token::{self, Issuer, KeySet, TokenCache};
+use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
 
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
+    /// DPoP proofs this VM has seen.
+    pub(crate) proofs: RefCell<Proofs>,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
     /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
@@ -73,6 +75,7 @@ impl Shared {
             metrics,
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
+            proofs: RefCell::default(),
             generation: Cell::new(0),
             decisions: Cell::new(RandomState::new().hash_one(now)),
             policy,

@@ -98,6 +98,10 @@ pub struct IdentityRecord {
     pub moves: Tallies,
     /// The last hour.
     pub lately: Lately,
+    /// OAuth clients, hashed.
+    pub oauth: Values<4>,
+    /// Decayed number of events with more than a password.
+    pub multi_factor: f32,
 }
 
 /// Calls a method on every table of values.
@@ -141,6 +145,10 @@ macro_rules! each_values {
             let $values = &mut client.device;
             $body
         }
+        {
+            let $values = &mut $record.oauth;
+            $body
+        }
     }};
 }
 
@@ -164,6 +172,7 @@ impl IdentityRecord {
         let day = super::decay::day(now);
         self.updated = now;
         self.events = (f64::from(self.events) * factor) as f32;
+        self.multi_factor = (f64::from(self.multi_factor) * factor) as f32;
         each_values!(self, |values| {
             values.decay(factor);
             values.settle(day);
@@ -198,6 +207,8 @@ impl IdentityRecord {
         self.hours.merge(&other.hours);
         self.moves.merge(&other.moves, MOVES);
         self.lately.merge(&other.lately);
+        self.oauth.merge(&other.oauth);
+        self.multi_factor += other.multi_factor;
         for event in other.recent {
             self.remember_event(event);
         }
@@ -323,6 +334,8 @@ impl IdentityRecord {
         self.sessions.iter().for_each(|session| session.encode(out));
         self.moves.encode(out);
         self.lately.encode(out);
+        self.oauth.encode(out);
+        out.count(self.multi_factor);
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -372,6 +385,8 @@ impl IdentityRecord {
         }
         record.moves = Tallies::decode(input, MOVES)?;
         record.lately = Lately::decode(input)?;
+        record.oauth = Values::decode(input)?;
+        record.multi_factor = input.count()?;
         input.is_empty().then_some(record)
     }
 }

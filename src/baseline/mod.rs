@@ -10,6 +10,7 @@ pub mod lately;
 pub mod page;
 pub mod population;
 pub mod recent;
+pub mod revocation;
 pub mod session;
 pub mod snapshot;
 pub mod source;

@@ -3,22 +3,26 @@
 //! Must not: sum, compare with thresholds, or change a record.
 
 mod client;
+pub(crate) mod external;
 mod network;
 mod novelty;
 mod reason;
 pub(crate) mod session;
 pub(crate) mod source;
 mod time;
+pub(crate) mod token;
 mod velocity;
 
 use arrayvec::ArrayVec;
 
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::{PatternLesson, Population};
+use crate::baseline::revocation::Revocations;
 use crate::baseline::session::Session;
 use crate::baseline::source::{Source, SourceKey, SourceKind};
 use crate::signals::features::Features;
 
+pub use external::{External, Fence, NetworkList, RiskScale};
 pub use reason::{Family, Nature, REASONS, Reason, Row};
 
 /// Most pieces of evidence one decision can hold.
@@ -45,6 +49,8 @@ pub struct Known<'a> {
     pub population: &'a Population,
     /// The source records that were wanted and found.
     pub sources: &'a [(SourceKey, Source)],
+    /// What was revoked.
+    pub revocations: Option<&'a Revocations>,
 }
 
 impl<'a> Known<'a> {
@@ -55,7 +61,15 @@ impl<'a> Known<'a> {
             identity: None,
             population,
             sources: &[],
+            revocations: None,
         }
+    }
+
+    /// The same with what was revoked.
+    #[must_use]
+    pub const fn with_revocations(mut self, revocations: &'a Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
     }
 
     /// The same with the record of the identity that asks.
@@ -111,6 +125,7 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     let mut found = Gathered::new(weights);
     let Some(record) = known.identity.filter(|record| record.history > 0) else {
         network::stranger(features, known, &mut found);
+        token::of_token(features, known, &mut found);
         velocity::crowd(features, known, true, &mut found);
         source::gather(features, known, &mut found);
         return Findings {
@@ -141,6 +156,8 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     velocity::travel(record, features, known, &mut found);
     velocity::crowd(features, known, new_network, &mut found);
     source::gather(features, known, &mut found);
+    token::of_token(features, known, &mut found);
+    token::of_identity(record, features, known, identity.stretch, &mut found);
     let returning = is_returning(record, features);
     if returning {
         found.add(Reason::Returning, -1.0);
@@ -170,6 +187,7 @@ pub fn of_request(
     weights: &Weights,
 ) -> Findings {
     let mut found = Gathered::new(weights);
+    token::of_token(features, known, &mut found);
     if let Some(record) = known.identity {
         session::gather(record, session, features, known, &mut found);
         velocity::travel(record, features, known, &mut found);

@@ -223,6 +223,51 @@ reasons! {
     SessionAlternation "session-alternation" Token Suspicion 1.0
         "a session used from two networks in turn within five minutes"
         "1 per return, at most 3";
+    ListedNetwork "listed-network" Network Suspicion 2.5
+        "the address is in a list of networks of the policy"
+        "the highest score of the lists that hold it and have not expired; a score is scaled by weight / 2.5";
+    CountryUnexpected "country-unexpected" Network Suspicion 2.0
+        "the country is outside the fence of the tier, which counts as evidence"
+        "2 where a fence with `action: evidence` is broken";
+    CountryForbidden "country-forbidden" Network Rule 0.0
+        "the country is outside the fence of the tier"
+        "rule: 403";
+    ExternalRisk "external-risk" Behaviour Suspicion 1.0
+        "something else gave the request a high risk score"
+        "(score - from) / (to - from) between 0 and 1, times the nats of `signals.risk`";
+    NewOauthClient "new-oauth-client" Token Novelty 0.5
+        "an OAuth client this identity was not seen with"
+        "Witten-Bell over the identity's clients, at least 0; twice that for machines";
+    AmrDowngrade "amr-downgrade" Token Suspicion 1.5
+        "an identity that uses more than a password logs in with less"
+        "1.5 where over 80 % of at least 10 events had a second factor (RFC 8176) and this one has none";
+    TokenLifetime "token-lifetime" Token Suspicion 1.5
+        "the token lives much longer than its issuer's others"
+        "1.5 where exp - iat (without exp: now - iat) is over twice the issuer's mean, in a class (power of two) under 1 % of its tokens reach; 50 events first";
+    TokenAge "token-age" Token Suspicion 1.5
+        "the token was issued longer ago than the policy expects"
+        "1.5 where now - iat is over `credentials.max_token_age`";
+    TokenShape "token-shape" Token Suspicion 1.5
+        "the issuer never made a token with these header members and claims"
+        "1.5 min(1, ln((n + T) / T) / ln 500), n tokens of T shapes seen; 500 events first";
+    IssuedElsewhere "issued-elsewhere" Token Suspicion 1.0
+        "the token is used from elsewhere than where it was issued"
+        "country 1.5, provider 0.5, prefix alone 0.3, by the claims of `credentials.issued_from`";
+    KeyBindingBroken "key-binding-broken" Token Rule 0.0
+        "the token is bound to a key that whoever sends it does not show"
+        "rule: 401 with error=invalid_token (RFC 8705 section 3, RFC 9449 section 7)";
+    DpopProofMissing "dpop-proof-missing" Token Rule 0.0
+        "the token is bound to a DPoP key and comes without a proof"
+        "rule: 401 with error=invalid_dpop_proof (RFC 9449)";
+    DpopProofInvalid "dpop-proof-invalid" Token Rule 0.0
+        "the DPoP proof is not for this request, not of this time, or not signed by the key it shows"
+        "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 4.3)";
+    DpopReplayed "dpop-replayed" Token Rule 0.0
+        "the DPoP proof was used before"
+        "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 11.1); known to the worker that saw it";
+    Revoked "revoked" Token Rule 0.0
+        "the credential, its session, its subject or its client was revoked after it was issued"
+        "rule: 401 with error=invalid_token (RFC 6750)";
     Returning "returning-context" Behaviour Note 1.0
         "the context was seen before and is on probation"
         "1 off";

@@ -7,12 +7,12 @@ use super::config::{ClassName, PolicyConfig, TierConfig};
 use super::credentials::TokenPlace;
 use super::names::{SignalNames, header_name};
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
-use crate::evidence::{Reason, Weights};
+use crate::evidence::{External, Reason, Weights};
 use crate::score::log_odds;
 use crate::signals::features::Class;
 use crate::signals::keyed::HashKey;
 use crate::signature::Signer;
-use crate::token::{ApiKeys, Issuer};
+use crate::token::{ApiKeys, IssuedFromClaims, Issuer};
 
 /// A checked policy.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Policy {
     pub prior: f64,
     /// Weights of the reasons.
     pub weights: Weights,
+    /// What others know.
+    pub external: External,
     /// Routes no tier matches.
     pub default_tier: Tier,
     /// Tiers, first match holds.
@@ -75,6 +77,10 @@ pub struct Credentials {
     pub group_claim: Option<String>,
     /// Subjects and clients that are machines.
     pub services: Vec<String>,
+    /// Claims that say where a token was issued.
+    pub issued_from: IssuedFromClaims,
+    /// Where clients reach the routes.
+    pub origin: Option<String>,
 }
 
 impl Policy {
@@ -85,6 +91,20 @@ impl Policy {
             .iter()
             .find(|tier| tier.matches(route))
             .unwrap_or(&self.default_tier)
+    }
+
+    /// Lists that say nothing any more, with their path and whom to ask.
+    pub fn expired_networks(&self, now: u32) -> impl Iterator<Item = String> {
+        let lists = self.external.networks.iter().zip(&self.config.networks);
+        lists
+            .enumerate()
+            .filter(move |(_, (list, _))| list.expires <= now)
+            .map(|(index, (_, written))| {
+                format!(
+                    "networks[{index}]: expired {} and counts nothing; ask its owner `{}` whether it still holds",
+                    written.expires, written.owner
+                )
+            })
     }
 
     /// Checks a policy.
@@ -154,6 +174,7 @@ impl Policy {
             memory: (memory as usize) << 20,
             prior,
             weights,
+            external: super::external::compile(config)?,
             default_tier,
             tiers,
             challenge: Challenge {
@@ -238,6 +259,11 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
             .map_err(|error| PolicyError::new(error.path, format!("`{method}` is not a method")))?;
         matcher.methods.push(method.to_ascii_uppercase());
     }
+    let fence = match (&written.fence, &config.fence) {
+        (Some(own), _) => Some(super::external::fence(own, &at("fence"))?),
+        (None, Some(general)) => Some(super::external::fence(general, "fence")?),
+        (None, None) => None,
+    };
     Ok(Tier {
         name: written.name.clone(),
         matcher,
@@ -255,6 +281,7 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
             ClassName::Sensitive => Class::Sensitive,
             ClassName::Bulk => Class::Bulk,
         },
+        fence,
     })
 }
 

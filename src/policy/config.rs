@@ -23,6 +23,10 @@ macro_rules! section {
     (@default $default:expr) => { $default };
 }
 
+mod external;
+
+pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
+
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
@@ -56,6 +60,10 @@ section! {
         score: ScoreConfig,
         /// What a challenge asks for.
         challenge: ChallengeConfig,
+        /// Lists of networks that are known to be bad.
+        networks: Vec<NetworkListConfig>,
+        /// Countries requests may come from.
+        fence: Option<FenceConfig>,
         /// Groups of routes that are treated differently; the first that matches holds.
         tiers: Vec<TierConfig>,
         /// What is written to the log.
@@ -69,7 +77,10 @@ section! {
     /// Where credentials are found and how they are believed.
     Credentials {
         /// Where a token may be; the first place that has one holds.
-        tokens: Vec<TokenSource> = vec![TokenSource::default()],
+        tokens: Vec<TokenSource> = vec![
+            TokenSource::default(),
+            TokenSource { scheme: "DPoP".into(), ..TokenSource::default() },
+        ],
         /// Issuers whose tokens are verified here.
         issuers: Vec<IssuerConfig>,
         /// Names under which Envoy's `jwt_authn` filter leaves verified claims (`payload_in_metadata`); Istio uses `payload`.
@@ -83,6 +94,13 @@ section! {
         group_claim: Option<String>,
         /// Identities that are machines although their token does not say so: `sub` or client ids, `*` at the end matches any rest.
         services: Vec<String>,
+        /// Claims that say from where a token was asked for.
+        issued_from: IssuedFromConfig,
+        /// Age in seconds from which a token is suspicious, however long it holds; absent: none.
+        max_token_age: Option<u32>,
+        /// Scheme and authority under which clients reach the routes, such as `https://api.example.com`, for DPoP proofs (RFC 9449).
+        /// Absent: as the request says, which is wrong where a proxy in front changes them.
+        origin: Option<String>,
     }
 }
 
@@ -91,7 +109,8 @@ section! {
     TokenSource {
         /// Header name, lower case. Default `authorization`.
         header: Option<String> = Some("authorization".into()),
-        /// Scheme that stands before the token, such as `Bearer`; empty for a bare token.
+        /// Scheme that stands before the token, such as `Bearer`; empty for a bare token. Tokens bound to a DPoP key are taken under
+        /// `DPoP` only, and no others there (RFC 9449 section 7).
         scheme: String = "Bearer".into(),
         /// Cookie name, instead of a header.
         cookie: Option<String>,
@@ -207,6 +226,8 @@ section! {
         tls_fingerprint_filter_state: Option<String>,
         /// Cookie that names the device.
         device_cookie: Option<String>,
+        /// A risk score from elsewhere.
+        risk: Option<RiskConfig>,
     }
 }
 
@@ -291,6 +312,8 @@ section! {
         max_age: Option<u32>,
         /// Refuse requests without an identity with 401.
         require_identity: bool,
+        /// Overrides `fence`.
+        fence: Option<FenceConfig>,
         /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive` or `bulk`.
         class: ClassName,
     }

@@ -9,7 +9,7 @@ use super::PolicyError;
 use super::compile::Credentials;
 use super::config::{self, IssuerConfig};
 use super::names::header_name;
-use crate::token::{ApiKeys, Issuer, IssuerRules, KeySet, Origin, algorithm};
+use crate::token::{ApiKeys, IssuedFromClaims, Issuer, IssuerRules, KeySet, Origin, algorithm};
 
 /// A place a token may be in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,36 @@ pub(super) fn compile(written: &config::Credentials) -> Result<Credentials, Poli
         mtls: written.mtls,
         group_claim: written.group_claim.clone(),
         services: written.services.clone(),
+        issued_from: IssuedFromClaims {
+            ip: written.issued_from.ip.clone(),
+            country: written.issued_from.country.clone(),
+            asn: written.issued_from.asn.clone(),
+        },
+        origin: written.origin.as_deref().map(origin).transpose()?,
     })
+}
+
+fn origin(text: &str) -> Result<String, PolicyError> {
+    let authority = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let holds = authority.is_some_and(|authority| {
+        !authority.is_empty()
+            && authority
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b"/?#@".contains(&b))
+    });
+    if holds {
+        Ok(text.to_owned())
+    } else {
+        Err(PolicyError::new(
+            "credentials.origin",
+            format!(
+                "`{}` is not an origin; allowed: http:// or https:// with host and perhaps port, and no path",
+                text.escape_debug()
+            ),
+        ))
+    }
 }
 
 fn place(written: &config::TokenSource, path: &str) -> Result<TokenPlace, PolicyError> {

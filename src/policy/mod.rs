@@ -5,6 +5,7 @@
 mod compile;
 pub mod config;
 mod credentials;
+mod external;
 mod names;
 mod tiers;
 

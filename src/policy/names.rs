@@ -38,6 +38,10 @@ pub struct SignalNames {
     pub tls_filter_state: Option<String>,
     /// Device cookie.
     pub device_cookie: Option<String>,
+    /// Risk score from elsewhere.
+    pub risk: Option<String>,
+    /// Claim with a risk score.
+    pub risk_claim: Option<String>,
 }
 
 impl SignalNames {
@@ -123,6 +127,12 @@ impl SignalNames {
             .tls_filter_state
             .clone_from(&sources.tls_fingerprint_filter_state);
         names.device_cookie.clone_from(&sources.device_cookie);
+        if let Some(risk) = &sources.risk {
+            if let Some(header) = &risk.header {
+                names.risk = Some(header_name("signals.risk.header", header)?);
+            }
+            names.risk_claim.clone_from(&risk.claim);
+        }
         Ok(names)
     }
 }

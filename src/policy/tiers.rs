@@ -3,6 +3,7 @@
 //! Must not: look at anything but host, path, method and route metadata.
 
 use super::config::Mode;
+use crate::evidence::Fence;
 use crate::signals::features::Class;
 
 /// How the routes of one tier are treated.
@@ -25,6 +26,8 @@ pub struct Tier {
     pub require_identity: bool,
     /// What the routes are for.
     pub class: Class,
+    /// Countries requests may come from.
+    pub fence: Option<Fence>,
 }
 
 /// What decides about the tier of a request.

@@ -4,6 +4,7 @@
 
 use super::address::Address;
 use super::countries::Point;
+use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
 use super::request::{Anonymiser, Kind, Signals, Standing};
 
@@ -87,6 +88,8 @@ pub struct Features {
     pub auth_time: u32,
     /// `iat`, or 0.
     pub issued_at: u32,
+    /// What the token itself shows.
+    pub credential: CredentialFeatures,
 }
 
 fn seconds(time: Option<i64>) -> u32 {
@@ -174,6 +177,7 @@ impl Features {
             event: 0,
             auth_time: seconds(signals.session.auth_time),
             issued_at: seconds(signals.session.issued_at),
+            credential: CredentialFeatures::of(signals, key),
         };
         features.event = features.authentication_event(key, session_id, token_id, signals);
         features

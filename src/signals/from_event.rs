@@ -156,6 +156,12 @@ fn session<'e>(event: &'e Event<'_>) -> SessionSignals<'e> {
         id: owned(&event.session),
         token: owned(&event.token),
         auth_time: seconds(event.token_auth_time),
+        // `user.id` is `iss|sub`.
+        issuer: event
+            .user
+            .as_deref()
+            .and_then(|user| user.rsplit_once('|'))
+            .map(|(issuer, _)| Cow::Borrowed(issuer)),
         issued_at: seconds(event.token_iat),
         expires_at: seconds(event.token_exp),
         acr: event.token_acr.as_deref().map(Cow::Borrowed),
@@ -164,6 +170,7 @@ fn session<'e>(event: &'e Event<'_>) -> SessionSignals<'e> {
             [one] => Some(Cow::Borrowed(one)),
             several => Some(Cow::Owned(several.join(" "))),
         },
+        ..SessionSignals::default()
     }
 }
 

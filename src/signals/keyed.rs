@@ -53,6 +53,8 @@ pub enum Domain {
     Cohort,
     /// Claim shape of an issuer: JOSE header and claim names.
     Shape,
+    /// Issuer of a token.
+    Issuer,
 }
 
 /// The address of an identity in the baseline: which page, and which record in it.

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod countries;
+pub mod credential;
 pub mod ecs;
 pub mod features;
 pub mod from_event;

@@ -199,6 +199,35 @@ pub struct ClientSignals<'a> {
     pub device: Field<&'a [u8]>,
 }
 
+/// Whether the request proves that it holds the key its token is bound to (`cnf`, RFC 7800).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Binding {
+    /// The token is bound to no key.
+    #[default]
+    Unbound,
+    /// Bound, and the request holds the key.
+    Held,
+    /// Bound, and the request holds another key or none.
+    Broken,
+    /// Bound to a DPoP key, and no proof came with it.
+    ProofMissing,
+    /// The DPoP proof is none, or is not for this request.
+    ProofInvalid,
+    /// The DPoP proof was used before.
+    ProofReplayed,
+}
+
+/// From where the issuer says it issued the token, where its claims tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct IssuedFrom {
+    /// Address of whoever asked for the token.
+    pub address: Option<Address>,
+    /// Country, upper case.
+    pub country: Option<[u8; 2]>,
+    /// Autonomous system.
+    pub asn: Option<u32>,
+}
+
 /// What the credential says of the session and of how it was authenticated. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SessionSignals<'a> {
@@ -216,6 +245,16 @@ pub struct SessionSignals<'a> {
     pub acr: Option<std::borrow::Cow<'a, str>>,
     /// `amr`, separated by spaces.
     pub amr: Option<std::borrow::Cow<'a, str>>,
+    /// `iss`.
+    pub issuer: Option<std::borrow::Cow<'a, str>>,
+    /// Hash of which header members and claims the token has; 0: unknown.
+    pub shape: u64,
+    /// Where it was issued.
+    pub issued_from: IssuedFrom,
+    /// Whether the key it is bound to is held.
+    pub binding: Binding,
+    /// What somebody else thinks of the request: the score the policy names.
+    pub risk: Option<f64>,
 }
 
 /// What is asked for.

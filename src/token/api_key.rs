@@ -78,7 +78,7 @@ fn equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
     ) == 0
 }
 
-fn read_hex(hex: &str) -> Option<[u8; 32]> {
+pub(super) fn read_hex(hex: &str) -> Option<[u8; 32]> {
     if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

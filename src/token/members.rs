@@ -35,6 +35,11 @@ impl<'a> Members<'a> {
             .filter(|raw| *raw != "null")
     }
 
+    /// All names, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
     /// Whether the member is there at all, `null` included.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.members.contains_key(name)

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use super::Claims;
-use crate::signals::request::{Field, Kind, SessionSignals, Subject};
+use crate::signals::address::Address;
+use crate::signals::request::{Field, IssuedFrom, Kind, SessionSignals, Subject};
 
 /// The identity that claims name: `iss|sub`. `None` without a subject.
 #[must_use]
@@ -56,6 +57,47 @@ pub fn session(claims: &Claims, digest: u128) -> SessionSignals<'static> {
         expires_at: claims.exp,
         acr: claims.acr.clone().map(Cow::Owned),
         amr: (!claims.amr.is_empty()).then(|| Cow::Owned(claims.amr.join(" "))),
+        issuer: Some(Cow::Owned(claims.iss.clone())),
+        ..SessionSignals::default()
+    }
+}
+
+/// Claims that say from where a token was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct IssuedFromClaims {
+    /// Claim with the address.
+    pub ip: Option<String>,
+    /// Claim with the country, ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// Claim with the autonomous system number.
+    pub asn: Option<String>,
+}
+
+/// From where a token was asked for. What is absent or unreadable says nothing.
+#[must_use]
+pub fn issued_from(claims: &Claims, names: &IssuedFromClaims) -> IssuedFrom {
+    let text = |name: &Option<String>| {
+        let value = claims.claim(name.as_deref()?)?;
+        match value {
+            serde_json::Value::String(text) => Some(text),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    };
+    IssuedFrom {
+        address: text(&names.ip).and_then(|ip| Address::parse(&ip)),
+        country: text(&names.country).and_then(|code| match code.as_bytes() {
+            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+                Some([a.to_ascii_uppercase(), b.to_ascii_uppercase()])
+            }
+            _ => None,
+        }),
+        asn: text(&names.asn).and_then(|asn| {
+            asn.trim_start_matches(['A', 'a', 'S', 's'])
+                .parse()
+                .ok()
+                .filter(|asn| *asn != 0)
+        }),
     }
 }
 
@@ -79,5 +121,32 @@ mod tests {
         ] {
             assert_eq!(Kind::of(sub, client, &services), expected, "{sub} {client}");
         }
+    }
+
+    #[test]
+    fn where_a_token_was_issued_is_read_by_the_names_given() {
+        let claims = Claims::read(
+            r#"{"iss":"i","net":{"ip":"198.51.100.7","asn":"AS64500"},"geo":"no"}"#.to_owned(),
+            None,
+        )
+        .unwrap();
+        let name = |name: &str| Some(name.to_owned());
+        let names = IssuedFromClaims {
+            ip: name("net.ip"),
+            country: name("geo"),
+            asn: name("net.asn"),
+        };
+        let expected = IssuedFrom {
+            address: Address::parse("198.51.100.7"),
+            country: Some(*b"NO"),
+            asn: Some(64_500),
+        };
+        assert_eq!(issued_from(&claims, &names), expected);
+        let crossed = IssuedFromClaims {
+            ip: name("geo"),
+            country: name("net.ip"),
+            asn: name("none"),
+        };
+        assert_eq!(issued_from(&claims, &crossed), IssuedFrom::default());
     }
 }

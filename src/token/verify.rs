@@ -12,6 +12,7 @@ use super::key::algorithm;
 use super::key_set::KeySet;
 use super::members::Members;
 use super::rejection::Rejection;
+use super::shape::shape;
 
 /// No issuer names a key at greater length.
 const KID_BYTES_MAX: usize = 256;
@@ -26,6 +27,8 @@ pub struct Verified {
     pub algorithm: Algorithm,
     /// The header's `kid`.
     pub kid: Option<String>,
+    /// What it is made of, whatever it says: see [`shape`].
+    pub shape: u64,
     /// The last second at which the token still holds, leeway included.
     pub valid_until: i64,
     /// What it says.
@@ -73,6 +76,7 @@ pub fn verify(token: &[u8], issuers: &[Issuer], now: i64) -> Result<Verified, Re
         .map_or(i64::MAX, |exp| exp.saturating_add(leeway).saturating_sub(1));
     Ok(Verified {
         issuer: place,
+        shape: shape(&json(parts.header)?, claims.payload()),
         algorithm: header.algorithm,
         kid: header.kid,
         valid_until,
@@ -90,15 +94,15 @@ pub fn unverified_payload(token: &[u8]) -> Option<String> {
 }
 
 /// The parts of a compact JWS, still encoded.
-struct Parts<'a> {
-    message: &'a str,
-    header: &'a str,
-    payload: &'a str,
-    signature: &'a str,
+pub(super) struct Parts<'a> {
+    pub(super) message: &'a str,
+    pub(super) header: &'a str,
+    pub(super) payload: &'a str,
+    pub(super) signature: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn split(token: &'a [u8]) -> Result<Self, Rejection> {
+    pub(super) fn split(token: &'a [u8]) -> Result<Self, Rejection> {
         let token = std::str::from_utf8(token).map_err(|_| Rejection::Garbage)?;
         match token.bytes().filter(|byte| *byte == b'.').count() {
             2 => {}
@@ -116,14 +120,14 @@ impl<'a> Parts<'a> {
     }
 }
 
-struct Header {
-    algorithm: Algorithm,
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
     kid: Option<String>,
-    typ: Option<String>,
+    pub(super) typ: Option<String>,
 }
 
 impl Header {
-    fn read(encoded: &str) -> Result<Self, Rejection> {
+    pub(super) fn read(encoded: &str) -> Result<Self, Rejection> {
         let text = json(encoded)?;
         let members = Members::read(&text).ok_or(Rejection::Garbage)?;
         if members.has_duplicate() {
@@ -157,7 +161,7 @@ impl Header {
 }
 
 /// The text of a base64url part: no padding, no white space, no stray bits.
-fn json(encoded: &str) -> Result<String, Rejection> {
+pub(super) fn json(encoded: &str) -> Result<String, Rejection> {
     let bytes = URL_SAFE_NO_PAD
         .decode(encoded)
         .map_err(|_| Rejection::Garbage)?;

@@ -13,6 +13,7 @@ use stepgate::observe::{Outcome, observe};
 use stepgate::policy::Mode;
 use stepgate::score::Score;
 use stepgate::signals::countries::Point;
+use stepgate::signals::credential::CredentialFeatures;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{HashKey, Locator};
 
@@ -49,6 +50,14 @@ pub(crate) fn features(values: u32) -> impl Strategy<Value = Features> {
             tls: session.1,
             auth_time: session.2 * later,
             event: session.3,
+            client_id: client.3,
+            credential: CredentialFeatures {
+                multi_factor: client.4,
+                issuer: 1,
+                shape: client.0,
+                lifetime: client.1,
+                ..CredentialFeatures::default()
+            },
             ..Features::default()
         },
     )

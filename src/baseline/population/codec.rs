@@ -2,6 +2,7 @@
 //! May use: the byte codec and the parts beside it.
 //! Must not: change what it carries.
 
+use super::issuers::Issuers;
 use super::networks::Networks;
 use super::patterns::Patterns;
 use super::sketch::Sketch;
@@ -56,6 +57,7 @@ impl Population {
         }
         self.patterns.encode(out);
         self.sessions.moves.encode(out);
+        self.issuers.encode(out);
     }
 
     /// Reads it back; `None` when the bytes are not a population.
@@ -111,6 +113,7 @@ impl Population {
         }
         population.patterns = Patterns::decode(input)?;
         population.sessions.moves = Tallies::decode(input, MOVES)?;
+        population.issuers = Issuers::decode(input)?;
         input.is_empty().then_some(population)
     }
 }

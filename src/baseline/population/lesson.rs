@@ -3,7 +3,7 @@
 //! Must not: hold anything a record does not already hold hashed.
 
 use super::patterns::{Groups, PerPattern};
-use crate::baseline::values::Version;
+use crate::baseline::values::{Relation, Version, relation};
 
 /// Kinds of values counted in the sketch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Shared {
     Device,
     /// /20 or /40.
     Block,
+    /// OAuth client.
+    OauthClient,
 }
 
 /// Client of a recent event.
@@ -81,7 +83,7 @@ pub struct EventLesson {
     /// When.
     pub now: u32,
     /// Values by kind.
-    pub values: [(Shared, u32); 7],
+    pub values: [(Shared, u32); 8],
     /// Provider.
     pub asn: u32,
     /// Country.
@@ -96,6 +98,19 @@ pub struct EventLesson {
     pub relations: [u16; 5],
     /// A person's event counts in the hours of the day.
     pub human: bool,
+    /// The token it came with.
+    pub credential: CredentialLesson,
+}
+
+/// What an event says of its issuer's tokens; 0 says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CredentialLesson {
+    /// Issuer.
+    pub issuer: u32,
+    /// Shape.
+    pub shape: u32,
+    /// From `iat` to `exp`, in seconds.
+    pub lifetime: u32,
 }
 
 /// What an event says about patterns of novelty.
@@ -109,4 +124,36 @@ pub struct PatternLesson {
     pub shown: usize,
     /// Where the provider was known: whether the address was fresh, and how likely that was.
     pub fresh: Option<(bool, f64)>,
+}
+
+/// How strangers' recent clients relate to what one identity knows. `known` gives the newest version under the browser
+/// (`true`) or under the system, or nothing where the string itself is known or neither is.
+#[must_use]
+pub fn relations(
+    recent: &[RecentClient],
+    identity: u32,
+    known: impl Fn(&RecentClient) -> Option<(bool, Version)>,
+) -> [u16; 5] {
+    let mut counts = [0u16; 5];
+    for client in recent.iter().filter(|client| client.identity != identity) {
+        let index = match known(client) {
+            Some((true, version)) => match relation(version, client.version) {
+                Relation::Newer => 0,
+                Relation::Same => 1,
+                Relation::Older => 2,
+            },
+            Some((false, version)) => {
+                let os = Version {
+                    browser: 0,
+                    ..version
+                };
+                3 + usize::from(relation(os, client.version) == Relation::Older)
+            }
+            None => continue,
+        };
+        if let Some(count) = counts.get_mut(index) {
+            *count += 1;
+        }
+    }
+    counts
 }

@@ -3,6 +3,7 @@
 //! Must not: name an identity, or depend on the order of lessons beyond rounding.
 
 mod codec;
+mod issuers;
 mod lesson;
 mod networks;
 pub mod patterns;
@@ -14,8 +15,11 @@ use arrayvec::ArrayVec;
 use super::decay::{DAY, factor};
 use super::hours::{Hour, smooth};
 use super::tally::Tallies;
-use super::values::{Relation, Version, relation};
-pub use lesson::{Attempt, EventLesson, Lesson, PatternLesson, RecentClient, Shared};
+pub use issuers::Issuer;
+use issuers::Issuers;
+pub use lesson::{
+    Attempt, CredentialLesson, EventLesson, Lesson, PatternLesson, RecentClient, Shared, relations,
+};
 use networks::Networks;
 use patterns::Patterns;
 use sketch::Sketch;
@@ -60,6 +64,7 @@ pub struct Population {
     sessions: Sessions,
     /// Attempts whose credential was good, and wrong.
     attempts: [f64; 2],
+    issuers: Issuers,
 }
 
 impl Default for Population {
@@ -78,6 +83,7 @@ impl Default for Population {
             patterns: Patterns::default(),
             sessions: Sessions::default(),
             attempts: [0.0; 2],
+            issuers: Issuers::default(),
         }
     }
 }
@@ -154,6 +160,12 @@ impl Population {
     #[must_use]
     pub const fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// What the tokens of an issuer are like.
+    #[must_use]
+    pub fn issuer(&self, issuer: u32) -> Option<&Issuer> {
+        self.issuers.get(issuer)
     }
 
     /// A provider that keeps giving its users fresh addresses explains a fresh address: `-ln(seen / expected)`.
@@ -247,6 +259,7 @@ impl Population {
                 row.expected += likely as f32;
             }
         }
+        self.issuers.learn(&event.credential);
         match self
             .countries
             .iter_mut()
@@ -299,6 +312,7 @@ impl Population {
         self.events *= factor;
         self.sketch.decay(factor);
         self.networks.decay(factor);
+        self.issuers.decay(factor);
         self.countries
             .iter_mut()
             .for_each(|(_, count)| shrink(count));
@@ -317,36 +331,4 @@ impl Population {
         }
         sessions.moves.decay(factor);
     }
-}
-
-/// How strangers' recent clients relate to what one identity knows. `known` gives the newest version under the browser
-/// (`true`) or under the system, or nothing where the string itself is known or neither is.
-#[must_use]
-pub fn relations(
-    recent: &[RecentClient],
-    identity: u32,
-    known: impl Fn(&RecentClient) -> Option<(bool, Version)>,
-) -> [u16; 5] {
-    let mut counts = [0u16; 5];
-    for client in recent.iter().filter(|client| client.identity != identity) {
-        let index = match known(client) {
-            Some((true, version)) => match relation(version, client.version) {
-                Relation::Newer => 0,
-                Relation::Same => 1,
-                Relation::Older => 2,
-            },
-            Some((false, version)) => {
-                let os = Version {
-                    browser: 0,
-                    ..version
-                };
-                3 + usize::from(relation(os, client.version) == Relation::Older)
-            }
-            None => continue,
-        };
-        if let Some(count) = counts.get_mut(index) {
-            *count += 1;
-        }
-    }
-    counts
 }

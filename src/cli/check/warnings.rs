@@ -41,6 +41,20 @@ pub(super) fn of(
             );
         }
     }
+    let now = now();
+    for expired in policy.expired_networks(now) {
+        if let Some((path, message)) = expired.split_once(": ") {
+            warn(path, message);
+        }
+    }
+    let names = &policy.names;
+    let fenced = policy.tiers.iter().chain([&policy.default_tier]);
+    if names.country.is_none() && fenced.into_iter().any(|tier| tier.fence.is_some()) {
+        warn(
+            "fence",
+            "sees no country: `signals` names no header for it, so every request counts as from nobody knows where",
+        );
+    }
     let enforces = policy
         .tiers
         .iter()
@@ -82,6 +96,18 @@ pub(super) fn of(
         Some(text) => snapshot(text, known_key, found),
         None => Ok(()),
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a list has expired is for whoever loads it to ask, and that is this command"
+)]
+fn now() -> u32 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+        })
 }
 
 fn snapshot(
