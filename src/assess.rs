@@ -6,10 +6,10 @@ use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::PatternLesson;
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
-use crate::evidence::{self, Evidence, EvidenceList, Known, Reason};
+use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
-use crate::signals::features::Features;
+use crate::signals::features::{Class, Features};
 use crate::signals::request::{Signals, Standing};
 
 /// Evidence above which an unproven event is surprising: what it shows for the first time starts on probation. In nats.
@@ -28,6 +28,10 @@ pub struct Assessment {
     pub history: u32,
     /// What may be learned once the outcome is known.
     pub lesson: Lesson,
+    /// What following the identity needs to know; absent where it is not followed.
+    pub conduct: Option<Conduct>,
+    /// Whether the owner asks, where that is known from outside: a challenge was solved.
+    pub owner: Option<bool>,
 }
 
 /// What the baseline may learn from a request.
@@ -44,6 +48,8 @@ pub enum Lesson {
     Move,
     /// A challenge was issued to this session.
     Challenge(Novel),
+    /// The credential was recovered.
+    Recovery,
 }
 
 impl Lesson {
@@ -58,6 +64,7 @@ impl Lesson {
                 })
             }
             Self::Move | Self::Nothing => Self::Move,
+            Self::Recovery => Self::Recovery,
         }
     }
 
@@ -68,7 +75,7 @@ impl Lesson {
             Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
                 Self::Attempt(novel)
             }
-            Self::Move | Self::Nothing => Self::Nothing,
+            Self::Move | Self::Nothing | Self::Recovery => Self::Nothing,
         }
     }
 }
@@ -166,6 +173,8 @@ pub fn assess(
         reasons,
         history: record.map_or(0, |record| record.history),
         lesson,
+        conduct: found.conduct,
+        owner: (proven && is_after_challenge(features, record)).then_some(true),
     }
 }
 
@@ -179,6 +188,8 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         reasons,
         history: 0,
         lesson: Lesson::Nothing,
+        conduct: None,
+        owner: None,
     }
 }
 
@@ -237,6 +248,7 @@ fn lesson(
         return Lesson::Nothing;
     }
     match decision.would {
+        Action::Allow if features.class == Class::Recovery => Lesson::Recovery,
         Action::Allow if is_event => Lesson::Event(novel()),
         Action::Allow if moves => Lesson::Move,
         // Nobody is challenged in shadow mode: what would have been asked for is learned on probation.

@@ -2,7 +2,11 @@
 //! May use: every room before.
 //! Must not: read a clock or a page; learn from what was not allowed.
 
+mod behaviour;
+
 use arrayvec::ArrayVec;
+
+pub use behaviour::{follow, lesson};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::hours::Hour;
@@ -37,6 +41,10 @@ impl Observation {
 pub struct Outcome {
     /// The upstream accepted the credential. A request that was refused here has no other outcome and counts as accepted.
     pub succeeded: bool,
+    /// Status of the response; 0: unknown.
+    pub status: u16,
+    /// Bytes of the response body; 0: unknown.
+    pub bytes: u64,
 }
 
 /// Learns from the outcome of a request that was assessed. May be called again with a newer record: nothing is learned
@@ -48,10 +56,11 @@ pub fn observe(
     outcome: Outcome,
     known: &Known<'_>,
 ) -> Observation {
-    let Outcome { succeeded } = outcome;
+    let Outcome { succeeded, .. } = outcome;
     let Known {
         identity: record,
         population,
+        ..
     } = *known;
     let mut seen = Observation::default();
     match &assessment.lesson {
@@ -67,6 +76,13 @@ pub fn observe(
         Lesson::Event(novel) => seen.teach(attempt(features, novel, false)),
         Lesson::Move if succeeded => advance(features, record, &mut seen),
         Lesson::Move => {}
+        Lesson::Recovery if succeeded => {
+            seen.record = record.map(|record| IdentityRecord {
+                recovered: record.recovered.max(features.now),
+                ..record.clone()
+            });
+        }
+        Lesson::Recovery => {}
         Lesson::Challenge(novel) => {
             if is_event(features, record) {
                 seen.teach(attempt(features, novel, true));

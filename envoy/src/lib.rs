@@ -1,6 +1,9 @@
 //! The adapter between Stepgate's engine and a proxy-wasm host: the only code that knows Envoy.
 #![deny(unsafe_code)]
-#![allow(missing_docs, reason = "nothing is public but what the SDK's macro exports")]
+#![allow(
+    missing_docs,
+    reason = "nothing is public but what the SDK's macro exports"
+)]
 
 mod collect;
 mod credential;

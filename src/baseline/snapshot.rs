@@ -9,7 +9,7 @@
 use std::fmt;
 
 use super::bytes::{Reader, Writer};
-use super::page::{self, MAX_RECORD, PageKind};
+use super::page::{self, PageKind};
 use crate::signals::keyed::{Domain, HashKey, Locator};
 
 /// Version of the layout of a snapshot.
@@ -239,7 +239,7 @@ impl<'a> Iterator for Records<'a> {
             tag: input.u64()?,
         };
         let length = usize::from(input.u16()?);
-        let bytes = input.take(length).filter(|_| length <= MAX_RECORD)?;
+        let bytes = input.take(length).filter(|_| length <= kind.max_record())?;
         self.position += RECORD + length;
         self.input = input;
         Some(SnapshotRecord {
@@ -291,7 +291,7 @@ impl SnapshotWriter {
         let start = self.bodies.len();
         encode(&mut self.bodies);
         let length = self.bodies.len() - start;
-        let fits = length <= MAX_RECORD;
+        let fits = length <= kind.max_record();
         if fits {
             self.index.push(Entry {
                 kind: kind as u8,
@@ -442,7 +442,7 @@ mod tests {
     fn a_record_no_page_takes_is_left_out() {
         let mut writer = SnapshotWriter::default();
         assert!(!writer.record(PageKind::Identity, at(1, 1), |out| {
-            out.resize(MAX_RECORD + 1, 0);
+            out.resize(PageKind::Identity.max_record() + 1, 0);
         }));
         let bytes = writer.finish(&KEY);
         assert!(Snapshot::read(bytes, &KEY).unwrap().is_empty());

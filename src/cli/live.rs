@@ -12,6 +12,7 @@ use stepgate::signals::features::Features;
 use stepgate::signals::from_event;
 use stepgate::signals::keyed::HashKey;
 
+use super::behaviour::Behaviour;
 use super::memory::Memory;
 
 /// What is learned.
@@ -31,6 +32,7 @@ pub(crate) struct Live {
     pub(crate) key: HashKey,
     pub(crate) memory: Memory,
     pub(crate) population: Population,
+    pub(crate) behaviour: Behaviour,
     /// Authentication events learned.
     pub(crate) learned: u64,
     /// Time of the newest of them.
@@ -55,6 +57,7 @@ impl Live {
             key,
             memory,
             population: Population::default(),
+            behaviour: Behaviour::default(),
             learned: 0,
             newest: 0,
             learn,
@@ -65,17 +68,24 @@ impl Live {
     /// Scores an event, then learns from it what may be learned.
     pub(crate) fn take(&mut self, event: &Event<'_>) -> Assessment {
         let signals = from_event::signals(event, &self.policy.credentials.services);
-        let features = Features::of(&signals, &self.key);
         let tier = self.policy.tier(&Route {
             host: signals.request.host,
             path: signals.request.path,
             method: signals.request.method,
             metadata: b"",
         });
+        let features = Features::of(&signals, &self.key).of_class(tier.class);
+        let followed = features.identity.filter(|_| self.policy.watches(&features));
+        if let Some(locator) = followed {
+            self.behaviour
+                .wake(locator, features.now, &mut self.population);
+        }
         let record = features
             .identity
             .and_then(|locator| self.memory.find(locator, &self.key));
-        let known = Known::of(&self.population).with_identity(record.as_ref());
+        let known = Known::of(&self.population)
+            .with_identity(record.as_ref())
+            .with_behaviour(followed.map(|locator| self.behaviour.of(locator)));
         let mut assessment = assess(&self.policy, tier, &signals, &features, &known);
         if self.learn == Learn::Unlabelled {
             let lesson = std::mem::take(&mut assessment.lesson);
@@ -83,9 +93,12 @@ impl Live {
                 None => lesson.trusted(),
                 Some(_) => lesson.distrusted(),
             };
+            assessment.owner = Some(event.attack.is_none());
         }
         let outcome = observe::Outcome {
             succeeded: succeeded(event),
+            status: event.status.unwrap_or(0),
+            bytes: event.bytes.unwrap_or(0),
         };
         let seen = observe(&features, &assessment, outcome, &known);
         for lesson in &seen.lessons {
@@ -98,6 +111,11 @@ impl Live {
                 self.learned += 1;
                 self.newest = self.newest.max(features.now);
             }
+        }
+        if let Some(locator) = followed {
+            let ongoing = self.behaviour.ongoing(locator);
+            let closed = observe::follow(&features, &assessment, outcome, ongoing);
+            self.behaviour.learn(locator, closed, &mut self.population);
         }
         assessment
     }

@@ -2,6 +2,7 @@
 //! May use: all of the engine.
 //! Must not: decide anything the engine decides.
 
+mod behaviour;
 mod check;
 mod event_file;
 mod import;

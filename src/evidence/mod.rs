@@ -2,6 +2,7 @@
 //! May use: signals and baseline.
 //! Must not: sum, compare with thresholds, or change a record.
 
+mod behaviour;
 mod client;
 mod network;
 mod novelty;
@@ -17,6 +18,7 @@ use crate::baseline::population::{PatternLesson, Population};
 use crate::baseline::session::Session;
 use crate::signals::features::Features;
 
+pub use behaviour::{Conduct, Watched};
 pub use reason::{Family, Nature, REASONS, Reason, Row};
 
 /// Most pieces of evidence one decision can hold.
@@ -41,6 +43,8 @@ pub struct Known<'a> {
     pub identity: Option<&'a IdentityRecord>,
     /// Everybody.
     pub population: &'a Population,
+    /// What the identity does; absent where it is not followed.
+    pub behaviour: Option<Watched<'a>>,
 }
 
 impl<'a> Known<'a> {
@@ -50,7 +54,15 @@ impl<'a> Known<'a> {
         Self {
             identity: None,
             population,
+            behaviour: None,
         }
+    }
+
+    /// The same with what the identity that asks does.
+    #[must_use]
+    pub const fn with_behaviour(mut self, watched: Option<Watched<'a>>) -> Self {
+        self.behaviour = watched;
+        self
     }
 
     /// The same with the record of the identity that asks.
@@ -72,6 +84,8 @@ pub struct Findings {
     pub returning: bool,
     /// What the population may learn about patterns of novelty.
     pub pattern: Option<PatternLesson>,
+    /// What learning needs to know of what is done.
+    pub conduct: Option<Conduct>,
 }
 
 /// Evidence of a login, or of any request of a credential without sessions.
@@ -81,8 +95,10 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     let Some(record) = known.identity.filter(|record| record.history > 0) else {
         network::stranger(features, known, &mut found);
         velocity::crowd(features, known, true, &mut found);
+        let conduct = behaviour::gather(features, known, &mut found);
         return Findings {
             evidence: found.list,
+            conduct,
             new_network: true,
             ..Findings::default()
         };
@@ -112,7 +128,11 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     if returning {
         found.add(Reason::Returning, -1.0);
     }
+    behaviour::purpose(record, features, &mut found);
+    behaviour::critical(features, &mut found);
+    let conduct = behaviour::gather(features, known, &mut found);
     Findings {
+        conduct,
         evidence: found.list,
         new_network,
         returning,
@@ -132,8 +152,11 @@ pub fn of_request(
     if let Some(record) = known.identity {
         session::gather(record, session, features, known, &mut found);
         velocity::travel(record, features, velocity::Journeys::Abroad, &mut found);
+        behaviour::critical(features, &mut found);
     }
+    let conduct = behaviour::gather(features, known, &mut found);
     Findings {
+        conduct,
         evidence: found.list,
         ..Findings::default()
     }

@@ -200,7 +200,10 @@ fn what_everybody_does_reaches_all_vms_on_ticks() {
     let told = call(&mut three, &stranger, "200");
     let saw = call(&mut alone, &stranger, "200");
     assert_eq!(reasons(&told), reasons(&saw));
-    assert_eq!(told.header("x-stepgate-score"), saw.header("x-stepgate-score"));
+    assert_eq!(
+        told.header("x-stepgate-score"),
+        saw.header("x-stepgate-score")
+    );
 }
 
 #[test]

@@ -45,7 +45,10 @@ fn nothing_but_the_named_host_functions_is_imported() {
             || import
                 .strip_prefix("wasi_snapshot_preview1.")
                 .is_some_and(|name| wasi.contains(&name));
-        assert!(known, "`{import}` is not a host function the module should need");
+        assert!(
+            known,
+            "`{import}` is not a host function the module should need"
+        );
     }
 }
 
@@ -101,13 +104,27 @@ fn the_log_says_what_is_in_force_and_never_a_secret() {
 fn a_bad_configuration_is_refused_with_a_message_and_the_old_one_stays() {
     let mut host = started(&policy(|_| {}));
     for (bad, message) in [
-        ("{\"mode\":\"on\"}", "policy refused: mode: unknown variant `on`"),
-        ("{\"score\":{\"stepup\":1}}", "policy refused: score.stepup: unknown field"),
+        (
+            "{\"mode\":\"on\"}",
+            "policy refused: mode: unknown variant `on`",
+        ),
+        (
+            "{\"score\":{\"stepup\":1}}",
+            "policy refused: score.stepup: unknown field",
+        ),
         ("{", "policy refused: "),
-        ("{\"baseline\":{\"memory_mib\":0}}", "policy refused: baseline.memory_mib: 0 is out of range"),
+        (
+            "{\"baseline\":{\"memory_mib\":0}}",
+            "policy refused: baseline.memory_mib: 0 is out of range",
+        ),
     ] {
         assert!(!host.start(bad).unwrap(), "{bad}");
-        assert_eq!(host.logged(message).len(), 1, "{:?}", host.state().logs.last());
+        assert_eq!(
+            host.logged(message).len(),
+            1,
+            "{:?}",
+            host.state().logs.last()
+        );
         is_alive(&mut host);
     }
 }
@@ -156,15 +173,21 @@ fn a_new_policy_takes_over_in_the_same_vm() {
     assert_eq!(status(&call(&mut host, &alice, "200")), 200);
     assert_eq!(host.metric("stepgate_tokens_verified_total"), 1);
     // What is learned stays; who was verified under the old policy is verified again.
-    start(&mut host, &policy(|policy| policy["mode"] = json!("shadow")));
+    start(
+        &mut host,
+        &policy(|policy| policy["mode"] = json!("shadow")),
+    );
     let exchange = call(&mut host, &alice, "200");
     assert_eq!(exchange.header("x-stepgate-mode").unwrap(), "shadow");
     assert_eq!(host.metric("stepgate_tokens_verified_total"), 2);
     assert_eq!(host.metric("stepgate_learned_total"), 1);
     // An issuer that is no longer believed is not.
-    start(&mut host, &policy(|policy| {
-        policy["credentials"]["issuers"][0]["issuer"] = json!("https://other.test");
-    }));
+    start(
+        &mut host,
+        &policy(|policy| {
+            policy["credentials"]["issuers"][0]["issuer"] = json!("https://other.test");
+        }),
+    );
     let exchange = call(&mut host, &alice, "200");
     assert_eq!(status(&exchange), 401);
 }

@@ -91,7 +91,13 @@ fn hostile_properties_do_not_stop_it_either() {
         &["connection", "uri_san_peer_certificate"],
         &["connection", "sha256_peer_certificate_digest"],
         &["filter_state", "ja4"],
-        &["xds", "route_metadata", "filter_metadata", "stepgate", "tier"],
+        &[
+            "xds",
+            "route_metadata",
+            "filter_metadata",
+            "stepgate",
+            "tier",
+        ],
     ] {
         let before = host.state().properties.clone();
         for value in NASTY {
@@ -142,10 +148,21 @@ fn two_credentials_are_none() {
 fn duplicates_of_single_valued_signals_are_read_as_none() {
     let mut host = started(&curious());
     let alice = bearer(&token("alice", 0));
-    for name in ["user-agent", "accept-language", "x-geo-country", "x-geo-asn", "x-ja4", "x-lat"] {
+    for name in [
+        "user-agent",
+        "accept-language",
+        "x-geo-country",
+        "x-geo-asn",
+        "x-ja4",
+        "x-lat",
+    ] {
         let exchange = get(
             &mut host,
-            &[("authorization", alice.as_bytes()), (name, b"FR"), (name, b"DE")],
+            &[
+                ("authorization", alice.as_bytes()),
+                (name, b"FR"),
+                (name, b"DE"),
+            ],
         );
         assert_eq!(status(&exchange), 200, "{name}");
     }
@@ -164,11 +181,18 @@ fn spoofed_headers_are_removed_in_every_spelling() {
         ("x-stepgate_reasons", b"none"),
         ("x-stepgate-signature", b"\xff"),
     ];
-    for more in [&[][..], &[(":path", &b"/open"[..])], &[(":method", b"OPTIONS")]] {
+    for more in [
+        &[][..],
+        &[(":path", &b"/open"[..])],
+        &[(":method", b"OPTIONS")],
+    ] {
         let exchange = get(&mut host, &[&spoofed[..], more].concat());
         for (name, value) in spoofed {
             let values = exchange.request.headers.all(name);
-            assert!(!values.contains(&value) || values == [b"allow"], "{name}: {values:?}");
+            assert!(
+                !values.contains(&value) || values == [b"allow"],
+                "{name}: {values:?}"
+            );
             assert!(values.len() <= 1);
         }
         assert!(!exchange.request.headers.has("x_stepgate_score"));
@@ -201,7 +225,9 @@ fn forged_and_stale_tokens_are_no_identity() {
         claims().critical(&crate::KEY),
         claims().claim("exp", crate::NOW - 100).sign(&crate::KEY),
         claims().claim("nbf", crate::NOW + 900).sign(&crate::KEY),
-        claims().claim("iss", "https://other.test").sign(&crate::KEY),
+        claims()
+            .claim("iss", "https://other.test")
+            .sign(&crate::KEY),
         "a".repeat(9000),
         "..".into(),
     ] {
@@ -240,7 +266,13 @@ fn a_preflight_passes_and_only_a_preflight() {
         ("access-control-request-method", b"POST"),
     ];
     let exchange = get(&mut host, &preflight);
-    assert_eq!((status(&exchange), exchange.request.headers.has("x-stepgate-decision")), (200, false));
+    assert_eq!(
+        (
+            status(&exchange),
+            exchange.request.headers.has("x-stepgate-decision")
+        ),
+        (200, false)
+    );
     assert_eq!(status(&get(&mut host, &preflight[..2])), 401);
     assert_eq!(status(&get(&mut host, &preflight[1..])), 401);
 }

@@ -37,7 +37,8 @@ fn every_host_function_may_be_missing() {
                 host.start(&policy.to_string())
                     .unwrap_or_else(|trap| panic!("{function} with {status}: {trap}"));
                 for _ in 0..2 {
-                    host.tick().unwrap_or_else(|trap| panic!("{function} with {status}: {trap}"));
+                    host.tick()
+                        .unwrap_or_else(|trap| panic!("{function} with {status}: {trap}"));
                     call(&mut host, &token("alice", 0), "200");
                     get(&mut host, &[("x-stepgate-decision", b"allow")]);
                 }
@@ -56,7 +57,8 @@ fn functions_that_fail_later_stop_nothing() {
         host.fix(function, UNIMPLEMENTED);
         for _ in 0..2 {
             call(&mut host, &token("alice", 0), "200");
-            host.tick().unwrap_or_else(|trap| panic!("{function}: {trap}"));
+            host.tick()
+                .unwrap_or_else(|trap| panic!("{function}: {trap}"));
         }
         host.state_mut().fixed.clear();
         is_alive(&mut host);
@@ -91,7 +93,11 @@ fn without_ticks_or_callouts_keys_must_stand_in_the_policy() {
         "proxy_set_effective_context",
     ] {
         let mut host = lacking(&[absent], &fetching);
-        assert_eq!(host.logged("the host cannot fetch keys").len(), 1, "{absent}");
+        assert_eq!(
+            host.logged("the host cannot fetch keys").len(),
+            1,
+            "{absent}"
+        );
         host.tick().unwrap();
         let refused = call(&mut host, &token("alice", 0), "200");
         assert_eq!(status(&refused), 401);

@@ -53,19 +53,30 @@ fn keys_are_fetched_on_the_first_tick_and_refreshed() {
     assert_eq!(host.state().roots[0].tick_ms, 1000);
     assert_eq!(ask(&mut host, &token("alice", 0)), 401);
     let calls = tick(&mut host, 0.0);
-    assert_eq!((calls.len(), calls[0].upstream.as_str(), calls[0].timeout_ms), (1, "idp", 5000));
+    assert_eq!(
+        (calls.len(), calls[0].upstream.as_str(), calls[0].timeout_ms),
+        (1, "idp", 5000)
+    );
     assert_eq!(calls[0].headers.text(":path").unwrap(), "/keys");
     assert_eq!(calls[0].headers.text(":authority").unwrap(), "idp.test");
     assert!(tick(&mut host, 1.0).is_empty(), "one call at a time");
     host.answer(calls[0].token, &OK, key_set(&[&KEY])).unwrap();
     assert_eq!(ask(&mut host, &token("alice", 0)), 200);
-    assert_eq!(host.logged("keys of issuer `https://issuer.test`: 1 usable").len(), 1);
+    assert_eq!(
+        host.logged("keys of issuer `https://issuer.test`: 1 usable")
+            .len(),
+        1
+    );
     assert!(tick(&mut host, 300.0).is_empty());
     assert_eq!(host.metric("stepgate_jwks_age_seconds"), 299);
     let calls = tick(&mut host, 301.0);
     assert_eq!(calls.len(), 1);
     host.answer(calls[0].token, &OK, key_set(&[&KEY])).unwrap();
-    assert_eq!(host.logged("1 usable").len(), 1, "nothing new, nothing said");
+    assert_eq!(
+        host.logged("1 usable").len(),
+        1,
+        "nothing new, nothing said"
+    );
     assert_eq!(host.metric("stepgate_jwks_fetched_total"), 2);
 }
 
@@ -111,12 +122,16 @@ fn an_issuer_that_is_down_is_asked_ever_less_often_and_its_keys_stay() {
             asked.push(second);
             // What Envoy makes of a refused connection.
             let down = [(":status", "503")];
-            host.answer(call.token, &down, "no healthy upstream").unwrap();
+            host.answer(call.token, &down, "no healthy upstream")
+                .unwrap();
         }
     }
     assert_eq!(asked, [300, 301, 303, 307, 315, 331, 363, 427, 555]);
     assert_eq!(host.logged("cannot be fetched").len(), 1);
-    assert_eq!(host.logged("status 503; the last good ones are kept").len(), 1);
+    assert_eq!(
+        host.logged("status 503; the last good ones are kept").len(),
+        1
+    );
     assert_eq!(host.metric("stepgate_jwks_failed_total"), 9);
     let late = Token::new(tokens::claims(ISSUER, "alice", NOW + 690)).sign(&KEY);
     assert_eq!(ask(&mut host, &late), 200);
@@ -171,7 +186,8 @@ fn an_unknown_key_is_asked_for_soon_but_not_often() {
     assert!(tick(&mut host, 9.0).is_empty());
     let calls = tick(&mut host, 10.0);
     assert_eq!(calls.len(), 1);
-    host.answer(calls[0].token, &OK, key_set(&[&KEY, &next])).unwrap();
+    host.answer(calls[0].token, &OK, key_set(&[&KEY, &next]))
+        .unwrap();
     assert_eq!(ask(&mut host, &rotated), 200);
     assert_eq!(ask(&mut host, &token("alice", 0)), 200);
     // Somebody who makes up key ids causes one fetch in ten seconds.
@@ -181,7 +197,8 @@ fn an_unknown_key_is_asked_for_soon_but_not_often() {
         ask(&mut host, &made_up);
         for call in tick(&mut host, f64::from(second)) {
             fetches += 1;
-            host.answer(call.token, &OK, key_set(&[&KEY, &next])).unwrap();
+            host.answer(call.token, &OK, key_set(&[&KEY, &next]))
+                .unwrap();
         }
     }
     assert_eq!(fetches, 5);
@@ -206,7 +223,8 @@ fn a_key_that_is_withdrawn_ends_the_tokens_known_by_it() {
     let alice = token("alice", 0);
     assert_eq!(ask(&mut host, &alice), 200);
     let calls = tick(&mut host, 300.0);
-    host.answer(calls[0].token, &OK, key_set(&[&Key::ed25519("one")])).unwrap();
+    host.answer(calls[0].token, &OK, key_set(&[&Key::ed25519("one")]))
+        .unwrap();
     assert_eq!(ask(&mut host, &alice), 401);
 }
 

@@ -4,6 +4,7 @@
 
 use super::networks::Networks;
 use super::patterns::Patterns;
+use super::routes::Routes;
 use super::sketch::Sketch;
 use super::{MOVES, Population, RECENT, RecentClient, Sessions};
 use crate::baseline::bytes::{Reader, Writer};
@@ -53,6 +54,7 @@ impl Population {
         }
         self.patterns.encode(out);
         self.sessions.moves.encode(out);
+        self.routes.encode(out);
     }
 
     /// Reads it back; `None` when the bytes are not a population.
@@ -107,6 +109,7 @@ impl Population {
         }
         population.patterns = Patterns::decode(input)?;
         population.sessions.moves = Tallies::decode(input, MOVES)?;
+        population.routes = Routes::decode(input)?;
         input.is_empty().then_some(population)
     }
 }

@@ -6,6 +6,7 @@ mod codec;
 mod lesson;
 mod networks;
 pub mod patterns;
+mod routes;
 mod sketch;
 mod window;
 
@@ -15,9 +16,10 @@ use super::decay::{DAY, factor};
 use super::hours::{Hour, smooth};
 use super::tally::Tallies;
 use super::values::{Relation, Version, relation};
-pub use lesson::{Attempt, EventLesson, Lesson, PatternLesson, RecentClient, Shared};
+pub use lesson::{Attempt, EventLesson, Lesson, PatternLesson, RecentClient, RouteLesson, Shared};
 use networks::Networks;
 use patterns::Patterns;
+pub use routes::Routes;
 use sketch::{Sketch, mix};
 use window::Window;
 
@@ -70,6 +72,7 @@ pub struct Population {
     relations: [f32; 5],
     patterns: Patterns,
     sessions: Sessions,
+    routes: Routes,
 }
 
 impl Default for Population {
@@ -88,6 +91,7 @@ impl Default for Population {
             relations: [0.0; 5],
             patterns: Patterns::default(),
             sessions: Sessions::default(),
+            routes: Routes::default(),
         }
     }
 }
@@ -166,6 +170,12 @@ impl Population {
         &self.sessions
     }
 
+    /// Routes.
+    #[must_use]
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     /// A provider that keeps giving its users fresh addresses explains a fresh address: `-ln(seen / expected)`.
     #[must_use]
     pub fn churn(&self, asn: u32) -> f64 {
@@ -229,6 +239,10 @@ impl Population {
                 if *allowed {
                     self.sessions.moves.add(*asn, 1.0, MOVES);
                 }
+            }
+            Lesson::Routes(lesson) => {
+                self.decay_to(lesson.now);
+                self.routes.learn(lesson);
             }
             Lesson::ClientChange(true) => self.sessions.upgrades += 1.0,
             Lesson::ClientChange(false) => self.sessions.changes += 1.0,
@@ -352,6 +366,7 @@ impl Population {
             *count *= factor;
         }
         sessions.moves.decay(factor);
+        self.routes.decay(factor);
     }
 }
 
