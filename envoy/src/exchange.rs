@@ -8,7 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, Lesson, assess};
 use stepgate::audit;
-use stepgate::evidence::Known;
+use stepgate::evidence::{Known, Watched};
 use stepgate::headers;
 use stepgate::observe::Outcome;
 use stepgate::policy::{Mode, Route, Tier};
@@ -32,7 +32,17 @@ use crate::store::Found;
 struct Pending {
     features: Features,
     assessment: Assessment,
+    outcome: Outcome,
+    /// It still has a lesson for the record.
+    teaches: bool,
 }
+
+/// What was refused here was accepted as far as the upstream could tell.
+const ACCEPTED: Outcome = Outcome {
+    succeeded: true,
+    status: 0,
+    bytes: 0,
+};
 
 /// One stream.
 pub(crate) struct Exchange {
@@ -86,7 +96,7 @@ impl Exchange {
                 action: b"",
             },
         };
-        let features = Features::of(&signals, &shared.key);
+        let features = Features::of(&signals, &shared.key).of_class(tier.class);
         let found = match features.identity {
             Some(locator) => shared.store.read(locator, &shared.metrics),
             None => Found::Nothing,
@@ -95,14 +105,23 @@ impl Exchange {
             Found::Record(record) => Some(&**record),
             Found::Nothing | Found::Unreadable => None,
         };
+        let followed = features.identity.filter(|_| policy.watches(&features));
+        let profile = followed.and_then(|locator| shared.wake(locator, features.now));
         let assessment = {
             let population = shared.crowd.population();
+            let windows = shared.windows();
+            let behaviour = followed.map(|locator| Watched {
+                profile: profile.as_ref(),
+                ongoing: windows.get(locator),
+            });
             assess(
                 policy,
                 tier,
                 &signals,
                 &features,
-                &Known::of(&population).with_identity(record),
+                &Known::of(&population)
+                    .with_identity(record)
+                    .with_behaviour(behaviour),
             )
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
@@ -148,7 +167,7 @@ impl Exchange {
             let _not_supported = host::set_property(name, value.as_bytes());
         }
         if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
-            shared.learn(features, assessment, Outcome { succeeded: true });
+            shared.learn(features, assessment, ACCEPTED);
         }
         if let Some(refusal) = decision.refused() {
             let reply = headers::reply(refusal, policy, tier, &id);
@@ -166,6 +185,9 @@ impl Exchange {
                 reply.grpc_status,
             );
             if sent.is_ok() {
+                if assessment.conduct.is_some() {
+                    shared.follow(features, assessment, Outcome::default());
+                }
                 return Action::Pause;
             }
         }
@@ -179,26 +201,51 @@ impl Exchange {
             let _logged_by_host =
                 host::replace_request_header(headers::SIGNATURE, value.as_bytes());
         }
-        if matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move) {
+        let teaches = matches!(
+            assessment.lesson,
+            Lesson::Event(_) | Lesson::Move | Lesson::Recovery
+        );
+        if teaches || assessment.conduct.is_some() {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
+                outcome: Outcome::default(),
+                teaches,
             });
         }
         Action::Continue
     }
 
     fn on_response(&mut self, shared: &Rc<Shared>) {
-        let Some(pending) = self.pending.take() else {
+        let Some(pending) = &mut self.pending else {
             return;
         };
         let status = host::header(MapType::ResponseHeaders, ":status").unwrap_or_default();
         let succeeded = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
-        shared.learn(
-            &pending.features,
-            &pending.assessment,
-            Outcome { succeeded },
-        );
+        pending.outcome = Outcome {
+            succeeded,
+            status: text(&status).and_then(|s| s.parse().ok()).unwrap_or(0),
+            bytes: 0,
+        };
+        if pending.teaches {
+            pending.teaches = false;
+            shared.learn(&pending.features, &pending.assessment, pending.outcome);
+        }
+    }
+
+    /// At the end of a stream the size of the response is known, whether or not it was announced.
+    fn on_end(&mut self, shared: &Rc<Shared>) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        if pending.assessment.conduct.is_some() {
+            let size = host::property("response\0size").unwrap_or_default();
+            let outcome = Outcome {
+                bytes: size.try_into().map_or(0, u64::from_le_bytes),
+                ..pending.outcome
+            };
+            shared.follow(&pending.features, &pending.assessment, outcome);
+        }
     }
 }
 
@@ -217,6 +264,12 @@ impl HttpContext for Exchange {
             self.on_response(&shared);
         }
         Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        if let Some(shared) = self.shared.clone() {
+            self.on_end(&shared);
+        }
     }
 }
 

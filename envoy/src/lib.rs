@@ -19,6 +19,7 @@ mod pairs;
 mod root;
 mod shared;
 mod store;
+mod windows;
 
 proxy_wasm::main! {{
     if log::set_logger(&host::HostLog).is_ok() {

@@ -166,6 +166,7 @@ impl RootContext for Root {
         };
         let now = host::now_ms();
         shared.take_keys(now);
+        shared.close_idle(u32::try_from(now.div_euclid(1000)).unwrap_or(0));
         shared.crowd.tick(&shared.metrics, now);
         if self.can_call_out && self.is_newest() {
             shared.sources.fetch(&shared.metrics, now);

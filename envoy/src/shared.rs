@@ -2,16 +2,17 @@
 //! May use: store, crowd, key sources, metrics, the engine.
 //! Must not: be borrowed across a host call that may call back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
 use arrayvec::ArrayVec;
 use stepgate::assess::Assessment;
 use stepgate::evidence::Known;
-use stepgate::observe::{Outcome, observe};
+use stepgate::baseline::profile::Profile;
+use stepgate::observe::{self, Outcome, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
-use stepgate::signals::keyed::{Domain, HashKey};
+use stepgate::signals::keyed::{Domain, HashKey, Locator};
 use stepgate::token::{self, Issuer, KeySet, TokenCache};
 
 use crate::collect::Wanted;
@@ -21,6 +22,7 @@ use crate::jwks::Sources;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::windows::{Taught, Windows};
 
 /// Verified tokens a VM remembers: about 1 MiB.
 const KNOWN_TOKENS: usize = 2048;
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) crowd: Crowd,
     pub(crate) sources: Sources,
     pub(crate) metrics: Metrics,
+    windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
     /// Rises with every change of keys: tokens known under others are verified again.
@@ -58,6 +61,7 @@ impl Shared {
             crowd: Crowd::new(Rc::clone(memory)),
             sources: Sources::of(&policy, Rc::clone(memory), now),
             metrics,
+            windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
             generation: Cell::new(0),
@@ -133,6 +137,51 @@ impl Shared {
             });
         }
         for lesson in lessons {
+            self.crowd.learn(lesson);
+        }
+    }
+
+    /// Windows of routes.
+    pub(crate) fn windows(&self) -> Ref<'_, Windows> {
+        self.windows.borrow()
+    }
+
+    /// The profile of an identity that is followed; its window is closed first if it was left alone.
+    pub(crate) fn wake(&self, locator: Locator, now: u32) -> Option<Profile> {
+        let taught = self.windows.borrow_mut().wake(locator, now);
+        self.learn_window(taught);
+        self.store.profile(locator, &self.metrics)
+    }
+
+    /// Takes a request into what is going on with its identity; writes only what closed.
+    pub(crate) fn follow(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
+        let Some(locator) = features.identity.filter(|_| features.verified) else {
+            return;
+        };
+        let (closed, pushed_out) = {
+            let mut windows = self.windows.borrow_mut();
+            let (ongoing, pushed_out) = windows.open(locator);
+            let closed = observe::follow(features, assessment, outcome, ongoing);
+            (closed.map(|closed| (locator, closed)), pushed_out)
+        };
+        self.learn_window(closed);
+        self.learn_window(pushed_out);
+    }
+
+    /// Closes windows that were left alone.
+    pub(crate) fn close_idle(&self, now: u32) {
+        let taught = self.windows.borrow_mut().sweep(now);
+        taught
+            .into_iter()
+            .for_each(|taught| self.learn_window(Some(taught)));
+    }
+
+    fn learn_window(&self, taught: Option<Taught>) {
+        let Some((locator, closed)) = taught else {
+            return;
+        };
+        self.store.learn(locator, &closed, &self.metrics);
+        if let Some(lesson) = observe::lesson(&closed) {
             self.crowd.learn(lesson);
         }
     }

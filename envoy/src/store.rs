@@ -5,7 +5,8 @@
 use std::rc::Rc;
 
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{PAGE_BYTES, Page, PageHealth, PageKind};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind};
+use stepgate::baseline::profile::{Closed, Profile};
 use stepgate::policy::PolicyError;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
 
@@ -22,7 +23,10 @@ const OWN_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Store {
     memory: Rc<Memory>,
+    /// Pages of identities.
     pages: u64,
+    /// Pages of profiles.
+    route_pages: u64,
     key: HashKey,
 }
 
@@ -48,7 +52,14 @@ impl Store {
             bytes.min(OWN_BYTES)
         };
         let pages = (bytes / PAGE_BYTES).max(1) as u64;
-        let store = Self { memory, pages, key };
+        // One page in eight for the few identities that are followed.
+        let route_pages = (pages / 8).max(1);
+        let store = Self {
+            memory,
+            pages: (pages - route_pages).max(1),
+            route_pages,
+            key,
+        };
         let layout = Layout {
             pages,
             key: key.hash64(Domain::Checksum, b"layout"),
@@ -66,30 +77,46 @@ impl Store {
     }
 
     fn create(&self) {
-        let empty = Page::empty(PageKind::Identity, &self.key);
-        for index in 0..self.pages {
-            match self
-                .memory
-                .set(format_args!("i{index:x}"), empty.as_bytes(), IF_ABSENT)
-            {
-                Ok(()) | Err(Status::CAS_MISMATCH) => {}
-                // The host is full: what is missing reads as empty.
-                Err(_) => return,
+        for kind in [PageKind::Identity, PageKind::Routes] {
+            let empty = Page::empty(kind, &self.key);
+            let name = letter(kind);
+            for index in 0..self.count(kind) {
+                match self
+                    .memory
+                    .set(format_args!("{name}{index:x}"), empty.as_bytes(), IF_ABSENT)
+                {
+                    Ok(()) | Err(Status::CAS_MISMATCH) => {}
+                    // The host is full: what is missing reads as empty.
+                    Err(_) => return,
+                }
             }
         }
     }
 
-    fn page(&self, index: u64, metrics: &Metrics) -> Option<(Page, u32, PageHealth)> {
-        match self.memory.get(format_args!("i{index:x}")) {
+    fn count(&self, kind: PageKind) -> u64 {
+        match kind {
+            PageKind::Routes => self.route_pages,
+            PageKind::Identity | PageKind::Source => self.pages,
+        }
+    }
+
+    fn page(
+        &self,
+        kind: PageKind,
+        locator: Locator,
+        metrics: &Metrics,
+    ) -> Option<(Page, u32, PageHealth)> {
+        let (name, index) = (letter(kind), locator.page % self.count(kind));
+        match self.memory.get(format_args!("{name}{index:x}")) {
             Ok((bytes, cas)) => {
-                let (page, health) = Page::read(bytes, PageKind::Identity, &self.key);
+                let (page, health) = Page::read(bytes, kind, &self.key);
                 if health == PageHealth::Bad {
                     metrics.count(Count::BadPage);
                 }
                 Some((page, cas, health))
             }
             Err(Status::NOT_FOUND) => {
-                let page = Page::empty(PageKind::Identity, &self.key);
+                let page = Page::empty(kind, &self.key);
                 Some((page, IF_ABSENT, PageHealth::Fresh))
             }
             Err(_) => None,
@@ -107,10 +134,28 @@ impl Store {
 
     /// The record of an identity.
     pub(crate) fn read(&self, locator: Locator, metrics: &Metrics) -> Found {
-        match self.page(locator.page % self.pages, metrics) {
+        match self.page(PageKind::Identity, locator, metrics) {
             Some((page, _, _)) => self.record(&page, locator),
             None => Found::Unreadable,
         }
+    }
+
+    /// The profile of an identity. A damaged one is as none.
+    pub(crate) fn profile(&self, locator: Locator, metrics: &Metrics) -> Option<Profile> {
+        let (page, _, _) = self.page(PageKind::Routes, locator, metrics)?;
+        let bytes = page.find(locator.tag, &self.key).ok().flatten()?;
+        Profile::decode(bytes)
+    }
+
+    /// Teaches the profile of an identity what a window taught.
+    pub(crate) fn learn(&self, locator: Locator, closed: &Closed, metrics: &Metrics) {
+        self.rewrite(PageKind::Routes, locator, metrics, |page, bytes| {
+            let known = page.find(locator.tag, &self.key).ok().flatten();
+            let mut profile = known.and_then(Profile::decode).unwrap_or_default();
+            profile.learn(closed);
+            profile.encode(bytes);
+            Some(profile.activity())
+        });
     }
 
     /// Changes a record. `change` gives the new record, or `None` to leave it; it may be called again after a conflict.
@@ -120,16 +165,8 @@ impl Store {
         metrics: &Metrics,
         mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
     ) {
-        let index = locator.page % self.pages;
-        let mut bytes = Vec::with_capacity(512);
-        for _ in 0..TRIES {
-            let Some((mut page, cas, health)) = self.page(index, metrics) else {
-                break;
-            };
-            if health == PageHealth::Newer {
-                break;
-            }
-            let found = match self.record(&page, locator) {
+        self.rewrite(PageKind::Identity, locator, metrics, |page, bytes| {
+            let found = match self.record(page, locator) {
                 Found::Record(record) => Some(record),
                 Found::Nothing => None,
                 Found::Unreadable => {
@@ -137,18 +174,40 @@ impl Store {
                     None
                 }
             };
-            let Some(changed) = change(found.as_deref()) else {
+            let changed = change(found.as_deref())?;
+            changed.encode(bytes);
+            Some(changed.activity())
+        });
+    }
+
+    /// Rewrites one record of a page: `encode` appends its bytes and says how active it is, or leaves it.
+    fn rewrite(
+        &self,
+        kind: PageKind,
+        locator: Locator,
+        metrics: &Metrics,
+        mut encode: impl FnMut(&Page, &mut Vec<u8>) -> Option<Activity>,
+    ) {
+        let (name, index) = (letter(kind), locator.page % self.count(kind));
+        let mut bytes = Vec::with_capacity(512);
+        for _ in 0..TRIES {
+            let Some((mut page, cas, health)) = self.page(kind, locator, metrics) else {
+                break;
+            };
+            if health == PageHealth::Newer {
+                break;
+            }
+            bytes.clear();
+            let Some(activity) = encode(&page, &mut bytes) else {
                 return;
             };
-            bytes.clear();
-            changed.encode(&mut bytes);
-            match page.put(locator.tag, &bytes, changed.activity(), &self.key) {
+            match page.put(locator.tag, &bytes, activity, &self.key) {
                 Some(evicted) => metrics.add(Count::Evicted, i64::from(evicted)),
                 None => break,
             }
             match self
                 .memory
-                .set(format_args!("i{index:x}"), page.as_bytes(), cas)
+                .set(format_args!("{name}{index:x}"), page.as_bytes(), cas)
             {
                 Ok(()) => {
                     metrics.count(Count::Learned);
@@ -159,6 +218,15 @@ impl Store {
             }
         }
         metrics.count(Count::LearnSkipped);
+    }
+}
+
+/// What the keys of pages of a kind begin with.
+const fn letter(kind: PageKind) -> char {
+    match kind {
+        PageKind::Identity => 'i',
+        PageKind::Routes => 'r',
+        PageKind::Source => 's',
     }
 }
 
