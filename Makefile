@@ -58,7 +58,8 @@ lint: wasm-targets ## Formatting, clippy natively and for the module, documentat
 wasm: wasm-targets ## Build the module: target/stepgate.wasm
 	cargo build --package stepgate-envoy --target wasm32-wasip1 --profile wasm
 	@mkdir -p target
-	@cmp -s $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE) || cp $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE)
+	@cargo run --quiet --package stepgate-strip -- $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE).new
+	@if cmp -s $(MODULE).new $(MODULE); then rm $(MODULE).new; else mv $(MODULE).new $(MODULE); fi
 
 .PHONY: bench
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy

@@ -4,6 +4,7 @@
 
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::PatternLesson;
+use crate::baseline::session::Session;
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
 use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
@@ -124,7 +125,10 @@ pub fn assess(
     let known = known.with_identity(record);
     let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));
-    let found = match session.filter(|_| !is_event) {
+    // A challenged session is no better than a login until it has answered: asking again must not make it known.
+    let answered =
+        |session: &&Session| session.unsolved == 0 || features.auth_time > session.challenged;
+    let found = match session.filter(|_| !is_event).filter(answered) {
         Some(session) => evidence::of_request(session, features, &known, &policy.weights),
         None => evidence::of_login(features, &known, &policy.weights),
     };

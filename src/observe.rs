@@ -12,7 +12,7 @@ use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::hours::Hour;
 use crate::baseline::identity::{IdentityRecord, MOVES, Place};
 use crate::baseline::population::{
-    self, Attempt, EventLesson, PatternLesson, Population, RecentClient, Shared, relations,
+    self, Attempt, EventLesson, Population, RecentClient, Shared, relations,
 };
 use crate::baseline::session::Session;
 use crate::baseline::values::Sighting;
@@ -148,7 +148,7 @@ fn event(
             os: features.os,
             version: features.version,
         },
-        pattern: novel.pattern.as_deref().map(PatternLesson::clone),
+        pattern: novel.pattern.as_deref().cloned(),
         relations,
         human: !features.kind.is_machine(),
     }))

@@ -2,6 +2,12 @@
 //! May use the test kit and the files under `envoy/` and `examples/`.
 //! Must not test what a decision is made of.
 #![cfg(not(target_family = "wasm"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test: what is not there fails it"
+)]
 
 use std::path::Path;
 

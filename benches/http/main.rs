@@ -6,8 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a measurement: it lives in real time, and stops at whatever goes wrong"
+    reason = "a measurement stops at whatever goes wrong"
 )]
 
 mod setups;

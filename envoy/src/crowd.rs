@@ -74,6 +74,15 @@ impl Crowd {
         }
     }
 
+    /// Begins with a trained population, unless more is known already.
+    pub(crate) fn seed(&self, trained: Population, metrics: &Metrics) {
+        self.change(metrics, |shared| {
+            if shared.events() < trained.events() {
+                *shared = trained.clone();
+            }
+        });
+    }
+
     fn replace(&self, shared: Option<Population>) {
         if let Some(shared) = shared {
             self.copy.borrow_mut().replace_shared(shared);
@@ -82,28 +91,37 @@ impl Crowd {
 
     /// Teaches everybody's population the pending lessons, and takes it over.
     fn flush(&self, metrics: &Metrics) {
+        let taught = self.change(metrics, |shared| {
+            for lesson in self.pending.borrow().iter() {
+                shared.learn(lesson);
+            }
+        });
+        if taught {
+            self.pending.borrow_mut().clear();
+        }
+    }
+
+    /// Changes the shared value and takes it over, if no other VM is faster every time.
+    fn change(&self, metrics: &Metrics, change: impl Fn(&mut Population)) -> bool {
         for _ in 0..TRIES {
             let (value, cas) = self.memory.open_sealed(format_args!("population"));
             let mut shared = value
                 .and_then(|value| Population::decode(&value))
                 .unwrap_or_default();
-            for lesson in self.pending.borrow().iter() {
-                shared.learn(lesson);
-            }
+            change(&mut shared);
             let mut bytes = Vec::new();
             shared.encode(&mut bytes);
-            if self
+            let written = self
                 .memory
-                .set_sealed(format_args!("population"), &bytes, cas)
-                .is_ok()
-            {
-                self.pending.borrow_mut().clear();
+                .set_sealed(format_args!("population"), &bytes, cas);
+            if written.is_ok() {
                 self.replace(Some(shared));
                 // After the value: who sees the new mark finds the new value. This VM looks once more than it needs to.
                 let _unmarked = self.memory.set(format_args!("population-mark"), b"1", 0);
-                return;
+                return true;
             }
             metrics.count(Count::CasRetry);
         }
+        false
     }
 }

@@ -59,7 +59,7 @@ impl Exchange {
     }
 
     fn on_request(&mut self, shared: &Rc<Shared>) -> Action {
-        let map = host::header_pairs(MapType::RequestHeaders).unwrap_or_default();
+        let map = host::header_pairs(MapType::Request).unwrap_or_default();
         let policy = &shared.policy;
         let headers = Collected::scan(&map, policy, &shared.wanted);
         for name in &headers.ours {
@@ -220,8 +220,9 @@ impl Exchange {
         let Some(pending) = &mut self.pending else {
             return;
         };
-        let status = host::header(MapType::ResponseHeaders, ":status").unwrap_or_default();
-        let succeeded = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
+        let status = host::header(MapType::Response, ":status").unwrap_or_default();
+        let accepted = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
+        let succeeded = accepted && is_of_upstream();
         pending.outcome = Outcome {
             succeeded,
             status: text(&status).and_then(|s| s.parse().ok()).unwrap_or(0),
@@ -271,6 +272,14 @@ impl HttpContext for Exchange {
             self.on_end(&shared);
         }
     }
+}
+
+/// Whether the response is the upstream's own, as far as the host tells: the reply of another filter (a redirect to a login page)
+/// accepts no credential.
+fn is_of_upstream() -> bool {
+    host::property("response\0code_details").map_or(true, |details| {
+        details.is_empty() || details == b"via_upstream" || details == b"direct_response"
+    })
 }
 
 fn route_tier(policy: &stepgate::policy::Policy) -> Vec<u8> {

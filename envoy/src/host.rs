@@ -21,13 +21,13 @@ impl Status {
     pub(crate) const UNIMPLEMENTED: Self = Self(12);
 }
 
-/// Which header map or buffer is meant.
+/// Which header map is meant.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum MapType {
-    RequestHeaders = 0,
-    ResponseHeaders = 2,
-    HttpCallResponseHeaders = 6,
+    Request = 0,
+    Response = 2,
+    HttpCallResponse = 6,
 }
 
 #[derive(Clone, Copy)]
@@ -129,7 +129,7 @@ pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> HostResult<()>
     // SAFETY: pointers and lengths of live slices.
     check(unsafe {
         abi::proxy_replace_header_map_value(
-            MapType::RequestHeaders as u32,
+            MapType::Request as u32,
             name.as_ptr(),
             name.len(),
             value.as_ptr(),
@@ -142,11 +142,7 @@ pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> HostResult<()>
 pub(crate) fn remove_request_header(name: &[u8]) -> HostResult<()> {
     // SAFETY: pointer and length of a live slice.
     check(unsafe {
-        abi::proxy_remove_header_map_value(
-            MapType::RequestHeaders as u32,
-            name.as_ptr(),
-            name.len(),
-        )
+        abi::proxy_remove_header_map_value(MapType::Request as u32, name.as_ptr(), name.len())
     })
 }
 

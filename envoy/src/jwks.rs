@@ -94,7 +94,8 @@ impl Record {
 
     /// Whether it is time to ask the issuer. A clock set back makes it time.
     fn is_due(&self, wished: i64, now: i64) -> bool {
-        let unknown_key = wished > self.attempted && now - self.attempted >= EARLIEST;
+        let unknown_key =
+            wished >= self.attempted && wished != 0 && now - self.attempted >= EARLIEST;
         now >= self.due || now < self.attempted || unknown_key
     }
 }
@@ -321,7 +322,7 @@ impl Source {
 }
 
 fn body_of_answer(size: usize) -> Result<Vec<u8>, String> {
-    let status = host::header(MapType::HttpCallResponseHeaders, ":status")
+    let status = host::header(MapType::HttpCallResponse, ":status")
         .map_err(|_| "the connection was reset".to_owned())?;
     if status != b"200" {
         // Of the form of a status: the host has parsed it.

@@ -18,6 +18,7 @@ mod metrics;
 mod pairs;
 mod root;
 mod shared;
+mod snapshot;
 mod store;
 mod windows;
 

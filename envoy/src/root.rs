@@ -64,8 +64,7 @@ impl Root {
         metrics.configured(policy.digest);
         let now = host::now_ms();
         let shared = Shared::new(policy, key, &memory, store, metrics, now);
-        shared.take_keys(now);
-        shared.crowd.tick(&shared.metrics, now);
+        shared.refresh(now);
         self.find_out(&shared, &memory);
         self.take_over(root_id);
         self.shared = Some(Rc::new(shared));
@@ -119,7 +118,11 @@ impl Root {
     }
 
     fn is_newest(&self) -> bool {
-        NEWEST.with_borrow(|newest| newest.contains(&(self.plugin.clone(), self.id)))
+        NEWEST.with_borrow(|newest| {
+            newest
+                .iter()
+                .any(|(plugin, id)| *id == self.id && *plugin == self.plugin)
+        })
     }
 }
 
@@ -165,11 +168,10 @@ impl RootContext for Root {
             return;
         };
         let now = host::now_ms();
-        shared.take_keys(now);
+        shared.refresh(now);
         shared.close_idle(u32::try_from(now.div_euclid(1000)).unwrap_or(0));
-        shared.crowd.tick(&shared.metrics, now);
-        if self.can_call_out && self.is_newest() {
-            shared.sources.fetch(&shared.metrics, now);
+        if self.is_newest() {
+            shared.work(self.can_call_out, now);
         }
     }
 

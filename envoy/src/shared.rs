@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use arrayvec::ArrayVec;
 use stepgate::assess::Assessment;
-use stepgate::evidence::Known;
 use stepgate::baseline::profile::Profile;
+use stepgate::evidence::Known;
 use stepgate::observe::{self, Outcome, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
@@ -20,8 +20,9 @@ use crate::credential::KnownToken;
 use crate::crowd::Crowd;
 use crate::jwks::Sources;
 use crate::memory::Memory;
-use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::metrics::{Count, Metrics};
+use crate::snapshot::Loading;
+use crate::store::{Store, Written};
 use crate::windows::{Taught, Windows};
 
 /// Verified tokens a VM remembers: about 1 MiB.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) crowd: Crowd,
     pub(crate) sources: Sources,
+    loading: Loading,
     pub(crate) metrics: Metrics,
     windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
@@ -47,7 +49,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(
-        policy: Policy,
+        mut policy: Policy,
         key: HashKey,
         memory: &Rc<Memory>,
         store: Store,
@@ -60,6 +62,13 @@ impl Shared {
             store,
             crowd: Crowd::new(Rc::clone(memory)),
             sources: Sources::of(&policy, Rc::clone(memory), now),
+            // Taken out of the policy: megabytes that are of no use once they are loaded.
+            loading: Loading::of(
+                policy.config.baseline.snapshot.take(),
+                Rc::clone(memory),
+                &key,
+                &metrics,
+            ),
             metrics,
             windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
@@ -89,10 +98,20 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes the keys any VM has fetched.
-    pub(crate) fn take_keys(&self, now: i64) {
+    /// Takes what other VMs fetched and learned, and shares what this one did.
+    pub(crate) fn refresh(&self, now: i64) {
         let replace = |issuer, keys| self.replace_keys(issuer, keys);
         self.sources.take(&self.metrics, &replace, now);
+        self.crowd.tick(&self.metrics, now);
+    }
+
+    /// Does a piece of what one VM does for all.
+    pub(crate) fn work(&self, can_call_out: bool, now: i64) {
+        if can_call_out {
+            self.sources.fetch(&self.metrics, now);
+        }
+        self.loading
+            .tick(&self.store, &self.crowd, &self.metrics, now);
     }
 
     /// Takes the answer to a call of this VM.
@@ -129,15 +148,24 @@ impl Shared {
         let mut lessons = ArrayVec::new();
         {
             let population = self.crowd.population();
-            self.store.update(locator, &self.metrics, |record| {
+            let written = self.store.update(locator, &self.metrics, |record| {
                 let known = Known::of(&population).with_identity(record);
                 let seen = observe(features, assessment, outcome, &known);
                 lessons = seen.lessons;
                 seen.record
             });
+            self.count(written);
         }
         for lesson in lessons {
             self.crowd.learn(lesson);
+        }
+    }
+
+    fn count(&self, written: Written) {
+        match written {
+            Written::Yes => self.metrics.count(Count::Learned),
+            Written::Skipped => self.metrics.count(Count::LearnSkipped),
+            Written::Unchanged => {}
         }
     }
 
@@ -180,7 +208,10 @@ impl Shared {
         let Some((locator, closed)) = taught else {
             return;
         };
-        self.store.learn(locator, &closed, &self.metrics);
+        let written = self
+            .store
+            .update_profile(locator, &self.metrics, |profile| profile.learn(&closed));
+        self.count(written);
         if let Some(lesson) = observe::lesson(&closed) {
             self.crowd.learn(lesson);
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind};
-use stepgate::baseline::profile::{Closed, Profile};
+use stepgate::baseline::profile::Profile;
 use stepgate::policy::PolicyError;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
 
@@ -36,6 +36,16 @@ pub(crate) enum Found {
     Record(Box<IdentityRecord>),
     Nothing,
     Unreadable,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Yes,
+    /// There was nothing to change.
+    Unchanged,
+    /// Lost to other workers, or to a page that must not be written.
+    Skipped,
 }
 
 impl Store {
@@ -147,15 +157,20 @@ impl Store {
         Profile::decode(bytes)
     }
 
-    /// Teaches the profile of an identity what a window taught.
-    pub(crate) fn learn(&self, locator: Locator, closed: &Closed, metrics: &Metrics) {
+    /// Changes the profile of an identity; `change` may be called again after a conflict.
+    pub(crate) fn update_profile(
+        &self,
+        locator: Locator,
+        metrics: &Metrics,
+        change: impl Fn(&mut Profile),
+    ) -> Written {
         self.rewrite(PageKind::Routes, locator, metrics, |page, bytes| {
             let known = page.find(locator.tag, &self.key).ok().flatten();
             let mut profile = known.and_then(Profile::decode).unwrap_or_default();
-            profile.learn(closed);
+            change(&mut profile);
             profile.encode(bytes);
             Some(profile.activity())
-        });
+        })
     }
 
     /// Changes a record. `change` gives the new record, or `None` to leave it; it may be called again after a conflict.
@@ -164,7 +179,7 @@ impl Store {
         locator: Locator,
         metrics: &Metrics,
         mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
-    ) {
+    ) -> Written {
         self.rewrite(PageKind::Identity, locator, metrics, |page, bytes| {
             let found = match self.record(page, locator) {
                 Found::Record(record) => Some(record),
@@ -177,7 +192,7 @@ impl Store {
             let changed = change(found.as_deref())?;
             changed.encode(bytes);
             Some(changed.activity())
-        });
+        })
     }
 
     /// Rewrites one record of a page: `encode` appends its bytes and says how active it is, or leaves it.
@@ -187,7 +202,7 @@ impl Store {
         locator: Locator,
         metrics: &Metrics,
         mut encode: impl FnMut(&Page, &mut Vec<u8>) -> Option<Activity>,
-    ) {
+    ) -> Written {
         let (name, index) = (letter(kind), locator.page % self.count(kind));
         let mut bytes = Vec::with_capacity(512);
         for _ in 0..TRIES {
@@ -199,7 +214,7 @@ impl Store {
             }
             bytes.clear();
             let Some(activity) = encode(&page, &mut bytes) else {
-                return;
+                return Written::Unchanged;
             };
             match page.put(locator.tag, &bytes, activity, &self.key) {
                 Some(evicted) => metrics.add(Count::Evicted, i64::from(evicted)),
@@ -209,15 +224,12 @@ impl Store {
                 .memory
                 .set(format_args!("{name}{index:x}"), page.as_bytes(), cas)
             {
-                Ok(()) => {
-                    metrics.count(Count::Learned);
-                    return;
-                }
+                Ok(()) => return Written::Yes,
                 Err(Status::CAS_MISMATCH) => metrics.count(Count::CasRetry),
                 Err(_) => break,
             }
         }
-        metrics.count(Count::LearnSkipped);
+        Written::Skipped
     }
 }
 
@@ -226,7 +238,7 @@ const fn letter(kind: PageKind) -> char {
     match kind {
         PageKind::Identity => 'i',
         PageKind::Routes => 'r',
-        PageKind::Source => 's',
+        PageKind::Source => 'a',
     }
 }
 

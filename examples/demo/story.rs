@@ -18,6 +18,8 @@ pub(crate) struct Step {
     pub(crate) place: Place,
     pub(crate) agent: Agent,
     pub(crate) request: Request,
+    /// How often it is sent before the time that counts.
+    pub(crate) before: usize,
     pub(crate) expected: Outcome,
     /// Reasons that must be given.
     pub(crate) because: &'static [&'static str],
@@ -101,6 +103,7 @@ pub(crate) fn story(stage: &Stage) -> Vec<Step> {
             place,
             agent,
             request: cast::through_cdn(method, path, &place, agent.user_agent, token),
+            before: 0,
             expected: Outcome::Allowed,
             because: &[],
         };
@@ -120,14 +123,18 @@ pub(crate) fn story(stage: &Stage) -> Vec<Step> {
         step("alice", THIEF, BORROWED, "POST", "/api/orders", Some(&at_home))
             .tale("Her token from the morning is stolen and replayed from elsewhere, with another client: the thief has no second factor.")
             .expect(Outcome::Challenged, &["impossible-travel", "session-client"]),
+        step("alice", THIEF, BORROWED, "POST", "/api/orders", Some(&at_home))
+            .tale("The thief tries again and again: three challenges unanswered, and this session is shut.")
+            .after(2)
+            .expect(Outcome::Refused, &["challenge-unsolved"]),
         step("svc-billing", THIEF, CURL, "POST", "/api/invoices", Some(&machine))
             .tale("So is the machine's. It cannot answer a challenge: what is not safe is refused.")
             .expect(Outcome::Refused, &["session-client"]),
         step("\"alice\"", OFFICE, CHROME, "GET", "/api/orders", Some(&forged))
             .tale("bob writes alice's name into his own token; somebody tries one that has expired; somebody has none.")
-            .expect(Outcome::InvalidToken, &[]),
+            .expect(Outcome::InvalidToken, &["token-bad-signature"]),
         step("alice", HOME, FIREFOX, "GET", "/api/orders", Some(&expired))
-            .expect(Outcome::InvalidToken, &[]),
+            .expect(Outcome::InvalidToken, &["token-expired"]),
         step("nobody", HOME, FIREFOX, "GET", "/api/orders", None)
             .expect(Outcome::NoToken, &["identity-required"]),
         step("bob", OFFICE, CHROME, "GET", "/api/orders", Some(&colleague))
@@ -146,6 +153,11 @@ impl Step {
 
     fn expect(mut self, outcome: Outcome, because: &'static [&'static str]) -> Self {
         (self.expected, self.because) = (outcome, because);
+        self
+    }
+
+    fn after(mut self, before: usize) -> Self {
+        self.before = before;
         self
     }
 

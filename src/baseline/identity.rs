@@ -260,6 +260,14 @@ impl IdentityRecord {
     pub fn remember_session(&mut self, session: Session) {
         self.sessions.retain(|known| known.id != session.id);
         if self.sessions.is_full() {
+            // A merge brings older ones.
+            if self
+                .sessions
+                .last()
+                .is_some_and(|last| last.seen > session.seen)
+            {
+                return;
+            }
             self.sessions.pop();
         }
         let index = self

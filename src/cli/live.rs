@@ -33,7 +33,7 @@ pub(crate) struct Live {
     pub(crate) memory: Memory,
     pub(crate) population: Population,
     pub(crate) behaviour: Behaviour,
-    /// Authentication events learned.
+    /// Authentication events learned, those of the baseline it began with included.
     pub(crate) learned: u64,
     /// Time of the newest of them.
     pub(crate) newest: u32,

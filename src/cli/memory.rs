@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{PAGE_BYTES, Page, PageKind};
-use stepgate::baseline::snapshot::SnapshotWriter;
+use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::signals::keyed::{HashKey, Locator};
 
 /// Records by locator, in the bytes a page would hold: what is read back is what the filter would read.
@@ -63,6 +63,20 @@ impl Memory {
                     // Evictions are what a bound means.
                     let _evicted = page.put(locator.tag, buffer, record.activity(), key);
                 }
+            }
+        }
+    }
+
+    /// Takes over records of a snapshot. Those a smaller memory has no room for are evicted as live ones would be.
+    pub(crate) fn load<'a>(
+        &mut self,
+        records: impl Iterator<Item = SnapshotRecord<'a>>,
+        key: &HashKey,
+    ) {
+        let mut buffer = Vec::new();
+        for found in records.filter(|found| found.kind == PageKind::Identity) {
+            if let Some(record) = IdentityRecord::decode(found.bytes) {
+                self.store(found.locator, &record, key, &mut buffer);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! May use: all of the engine.
 //! Must not: decide anything the engine decides.
 
+mod baseline_file;
 mod behaviour;
 mod check;
 mod event_file;

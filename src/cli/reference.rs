@@ -1,5 +1,5 @@
-//! The reference pages: configuration from the JSON Schema, reasons from their tables.
-//! May use: the schema of the policy, the tables of reasons.
+//! The reference pages: configuration from the JSON Schema, reasons from their table.
+//! May use: the schema of the policy, the table of reasons.
 //! Must not: hold words about a key or a reason of its own.
 
 use std::fmt::Write;
@@ -7,7 +7,6 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 use stepgate::evidence::{Family, REASONS, Row};
 use stepgate::policy::PolicyConfig;
-use stepgate::token::Rejection;
 
 /// `docs/configuration.md`.
 pub(crate) fn configuration() -> String {
@@ -66,7 +65,7 @@ pub(crate) fn configuration() -> String {
 /// `docs/reasons.md`.
 pub(crate) fn reasons() -> String {
     let mut page = String::from(
-        "# Reasons\n\n<!-- Made by `stepgate schema --reasons` from src/evidence/reason.rs and src/token/rejection.rs; change them there. -->\n\n",
+        "# Reasons\n\n<!-- Made by `stepgate schema --reasons` from src/evidence/reason.rs; change it there. -->\n\n",
     );
     line(
         &mut page,
@@ -74,7 +73,7 @@ pub(crate) fn reasons() -> String {
     );
     line(
         &mut page,
-        "Novelty is something the identity was not seen with before: alone it never denies, and challenges only with a second family. Suspicion is suspicious whoever asks. A rule bypasses the score. A note weighs nothing.",
+        "Novelty is something the identity was not seen with before: alone it never denies, and challenges only with a second family. Suspicion is suspicious whoever asks. A rule bypasses the score: a token that is not acceptable is no identity. A note weighs nothing.",
     );
     for family in Family::ALL {
         let _ = writeln!(page, "## {}\n", family.as_str());
@@ -84,15 +83,8 @@ pub(crate) fn reasons() -> String {
         }
         page.push('\n');
     }
-    page.push_str("## Refused tokens\n\n");
-    line(
-        &mut page,
-        "A token that is not acceptable is no identity: `401` with `error=\"invalid_token\"`, and one of these codes says why.",
-    );
-    page.push_str("| code | meaning |\n|---|---|\n");
-    for (code, meaning) in Rejection::all() {
-        let _ = writeln!(page, "| `{code}` | {} |", cell(meaning));
-    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
     page
 }
 

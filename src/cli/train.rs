@@ -13,7 +13,7 @@ use super::key::KeyArgument;
 use super::live::{Learn, Live};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
-use super::{Failure, event_file, policy_file, print_bytes, say};
+use super::{Failure, baseline_file, event_file, policy_file, print_bytes, say};
 
 /// Learn a baseline from event files and write it as a snapshot for the filter
 #[derive(Debug, Args)]
@@ -29,6 +29,9 @@ pub(crate) struct Train {
     policy: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgument,
+    /// Snapshot to start from, made by `stepgate train` with the same key
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// What is learned
     #[arg(long, value_enum, default_value_t)]
     learn: Learn,
@@ -42,6 +45,9 @@ impl Train {
         let policy = policy_file::read(self.policy.as_deref())?;
         let key = self.key.or_public(&policy);
         let mut live = Live::new(policy, key, Memory::new(None, &key), self.learn);
+        if let Some(path) = &self.baseline {
+            baseline_file::load(path, &key, &mut live)?;
+        }
         let clock = Clock::start();
         let progress = Progress::over(&self.files);
         let tally = event_file::each(&self.files, &progress, |event| {

@@ -4,9 +4,9 @@ use super::*;
 use crate::baseline::ongoing::Step;
 use crate::baseline::population::{Lesson, Population, RouteLesson};
 use crate::baseline::profile::Closed;
-use crate::evidence::{Evidence, Findings, Weights, of_login, of_request};
 use crate::baseline::session::Session;
 use crate::baseline::values::Sighting;
+use crate::evidence::{Evidence, Findings, Weights, of_login, of_request};
 use crate::signals::request::Kind;
 
 const NOW: u32 = 1_700_000_000;
@@ -55,7 +55,12 @@ impl World {
             profile: Some(&self.profile),
             ongoing: Some(&self.ongoing),
         }));
-        of_request(&Session::default(), &self.features, &known, &Weights::default())
+        of_request(
+            &Session::default(),
+            &self.features,
+            &known,
+            &Weights::default(),
+        )
     }
 
     fn nats(&self, reason: Reason) -> f64 {
@@ -83,7 +88,9 @@ impl World {
 
 fn strongest(evidence: &[Evidence], reason: Reason) -> f64 {
     let named = evidence.iter().filter(|piece| piece.reason == reason);
-    named.map(|piece| piece.nats).fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a })
+    named
+        .map(|piece| piece.nats)
+        .fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a })
 }
 
 #[test]
@@ -149,11 +156,13 @@ fn a_new_route_counts_for_machines() {
 fn privileged_routes_are_new_once_and_a_burst_of_them_is_unusual() {
     let mut world = World::new(Kind::Human);
     for _ in 0..200 {
-        world.population.learn(&Lesson::Routes(Box::new(RouteLesson {
-            routes: vec![(1, 100)],
-            privileged: true,
-            now: NOW,
-        })));
+        world
+            .population
+            .learn(&Lesson::Routes(Box::new(RouteLesson {
+                routes: vec![(1, 100)],
+                privileged: true,
+                now: NOW,
+            })));
     }
     world.features.class = Class::Privileged;
     assert!(world.nats(Reason::NewPrivilege) > 1.5);
@@ -183,7 +192,10 @@ fn sensitive_actions_add_up_in_ten_minutes() {
         seen.push(world.nats(Reason::SensitiveBurst));
         world.take(|step| step.sensitive = true);
     }
-    assert_eq!(seen, [0.0, 0.0, 0.0, 0.8, 0.8, 1.5, 1.5, 1.5, 1.5, 1.5, 2.0, 2.0]);
+    assert_eq!(
+        seen,
+        [0.0, 0.0, 0.0, 0.8, 0.8, 1.5, 1.5, 1.5, 1.5, 1.5, 2.0, 2.0]
+    );
     world.features.now += 600;
     assert_eq!(world.nats(Reason::SensitiveBurst), 0.0);
 }
@@ -210,7 +222,10 @@ fn refusals_and_many_objects_are_enumeration() {
 fn an_export_shows_on_the_next_request() {
     let mut world = World::new(Kind::ApiKey);
     for hour in 0..40 {
-        world.profile.bytes.learn(f64::from(90_000 + hour * 500), 512.0);
+        world
+            .profile
+            .bytes
+            .learn(f64::from(90_000 + hour * 500), 512.0);
     }
     world.take(|step| step.bytes = 100_000);
     assert_eq!(world.nats(Reason::BulkEgress), 0.0);
@@ -243,12 +258,18 @@ fn three_loud_minutes_are_a_spike_and_teach_nothing() {
     }
     assert_eq!(first, Some(102));
     assert!(world.profile.requests.high() < 2.0 * usual);
-    assert_eq!(Reason::VolumeSpike.nature(), crate::evidence::Nature::Novelty);
+    assert_eq!(
+        Reason::VolumeSpike.nature(),
+        crate::evidence::Nature::Novelty
+    );
 }
 
 fn record(history: u32) -> IdentityRecord {
     let mut record = IdentityRecord::new(NOW - 1000);
-    let seen = |key| Sighting { key, ..Sighting::default() };
+    let seen = |key| Sighting {
+        key,
+        ..Sighting::default()
+    };
     for _ in 0..history {
         record.network.asn.learn(seen(1));
         record.network.country.learn(seen(1));
@@ -265,7 +286,10 @@ fn record(history: u32) -> IdentityRecord {
 fn login(record: &IdentityRecord, features: &Features, reason: Reason) -> f64 {
     let population = Population::default();
     let known = Known::of(&population).with_identity(Some(record));
-    strongest(&of_login(features, &known, &Weights::default()).evidence, reason)
+    strongest(
+        &of_login(features, &known, &Weights::default()).evidence,
+        reason,
+    )
 }
 
 #[test]
@@ -282,19 +306,39 @@ fn machines_off_their_purpose_and_in_human_hands() {
         script: true,
         ..Features::default()
     };
-    let elsewhere = Features { asn: 9, prefix: 9, address: 9, ..usual };
-    let by_hand = Features { browser: 7 << 16, user_agent: 9, script: false, ..usual };
+    let elsewhere = Features {
+        asn: 9,
+        prefix: 9,
+        address: 9,
+        ..usual
+    };
+    let by_hand = Features {
+        browser: 7 << 16,
+        user_agent: 9,
+        script: false,
+        ..usual
+    };
     let record = record(60);
     assert_eq!(login(&record, &usual, Reason::OffPurpose), 0.0);
     assert_eq!(login(&record, &elsewhere, Reason::OffPurpose), 2.0);
     assert_eq!(login(&record, &usual, Reason::HumanUse), 0.0);
     assert_eq!(login(&record, &by_hand, Reason::HumanUse), 2.0);
-    assert_eq!(login(&self::record(20), &elsewhere, Reason::OffPurpose), 0.0);
+    assert_eq!(
+        login(&self::record(20), &elsewhere, Reason::OffPurpose),
+        0.0
+    );
 }
 
 #[test]
 fn a_new_context_after_a_recovery_is_suspicious_for_an_hour() {
-    let elsewhere = Features { now: NOW, asn: 9, country: 9, prefix: 9, address: 9, ..Features::default() };
+    let elsewhere = Features {
+        now: NOW,
+        asn: 9,
+        country: 9,
+        prefix: 9,
+        address: 9,
+        ..Features::default()
+    };
     let mut record = record(20);
     assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 0.0);
     record.recovered = NOW - 600;

@@ -122,7 +122,7 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
         (from.level, Some(pattern))
     };
     let new_network = level > 2;
-    velocity::travel(record, features, velocity::Journeys::Any, &mut found);
+    velocity::travel(record, features, &mut found);
     velocity::crowd(features, known, new_network, &mut found);
     let returning = is_returning(record, features);
     if returning {
@@ -151,7 +151,7 @@ pub fn of_request(
     let mut found = Gathered::new(weights);
     if let Some(record) = known.identity {
         session::gather(record, session, features, known, &mut found);
-        velocity::travel(record, features, velocity::Journeys::Abroad, &mut found);
+        velocity::travel(record, features, &mut found);
         behaviour::critical(features, &mut found);
     }
     let conduct = behaviour::gather(features, known, &mut found);

@@ -14,22 +14,8 @@ const FLIGHT: f64 = 900.0;
 /// Shorter than this is within the error of geolocation, in km.
 const NEAR: f64 = 500.0;
 
-/// Which journeys count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Journeys {
-    /// All.
-    Any,
-    /// Between countries only: inside a session a phone is handed over to its carrier, whose gateway may be far away.
-    Abroad,
-}
-
 /// Journeys since the last places.
-pub(super) fn travel(
-    record: &IdentityRecord,
-    features: &Features,
-    journeys: Journeys,
-    found: &mut Gathered<'_>,
-) {
+pub(super) fn travel(record: &IdentityRecord, features: &Features, found: &mut Gathered<'_>) {
     let Some(here) = features.point else { return };
     let anonymous = Anonymiser::TOR
         | Anonymiser::VPN
@@ -40,11 +26,14 @@ pub(super) fn travel(
     if features.anonymiser.has(anonymous) || features.kind.is_machine() {
         return;
     }
+    // Who is known in both countries switches a VPN on and off.
+    if record.network.country.count(features.country) >= 2.0 {
+        return;
+    }
     let fastest = record
         .places
         .iter()
         .filter(|place| place.prefix != features.prefix)
-        .filter(|place| journeys == Journeys::Any || u32::from(place.country) != features.country)
         .filter(|place| features.now.saturating_sub(place.seen) <= DAY)
         .filter_map(|place| speed(place, here, features.now))
         .fold(0.0, f64::max);

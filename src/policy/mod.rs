@@ -36,7 +36,7 @@ impl PolicyError {
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() || self.path == "." {
+        if matches!(self.path.as_str(), "" | "." | "?") {
             f.write_str(&self.message)
         } else {
             write!(f, "{}: {}", self.path, self.message)

@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use stepgate::assess::{Assessment, Lesson, assess, observe, observe_population};
+use stepgate::assess::{Assessment, Lesson, assess};
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::population::Population;
+use stepgate::evidence::Known;
 use stepgate::headers;
+use stepgate::observe::{self, observe};
 use stepgate::policy::{Mode, Policy, Route, Tier, TokenPlace};
 use stepgate::signals::address::Address;
 use stepgate::signals::countries;
@@ -51,12 +53,13 @@ impl Engine {
         }
     }
 
-    /// Every record as bytes, in order of identity.
+    /// Every record as bytes, in order of identity, then everybody.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for record in self.records.values() {
             record.encode(&mut bytes);
         }
+        self.population.encode(&mut bytes);
         bytes
     }
 
@@ -98,34 +101,26 @@ impl Engine {
         };
         let features = Features::of(&signals, &self.key);
         let record = features.identity.and_then(|at| self.records.get(&at));
-        let assessment = assess(
-            &self.policy,
-            tier,
-            &signals,
-            &features,
-            record,
-            &self.population,
-        );
+        let known = Known::of(&self.population).with_identity(record);
+        let assessment = assess(&self.policy, tier, &signals, &features, &known);
         let mut outcome = outcome(&self.policy, tier, wire, &assessment);
         outcome.rejected = Some(match signals.standing {
             Standing::Rejected(code) => code.to_owned(),
             _ => String::new(),
         });
+        // As the adapter does: a refusal has no other outcome, all else waits for the upstream's.
         let passed = outcome.upstream.is_some();
-        let succeeded = passed && (matches!(wire.status, 100..400) || wire.status == 404);
-        let learn = assessment.lesson == Lesson::Challenge || succeeded;
-        if learn
-            && let Some(at) = features.identity
-            && let Some(new) = observe(
-                &features,
-                assessment.lesson,
-                succeeded,
-                self.records.get(&at),
-            )
-        {
-            self.records.insert(at, new);
-            if assessment.lesson == Lesson::Event {
-                observe_population(&features, &mut self.population);
+        let waits = matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move);
+        let succeeded = !waits || matches!(wire.status, 100..400 | 404);
+        if passed || !waits {
+            let known = Known::of(&self.population).with_identity(record);
+            let end = observe::Outcome { succeeded };
+            let seen = observe(&features, &assessment, end, &known);
+            for lesson in &seen.lessons {
+                self.population.learn(lesson);
+            }
+            if let (Some(at), Some(new)) = (features.identity, seen.record) {
+                self.records.insert(at, new);
             }
         }
         Played {

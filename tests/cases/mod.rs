@@ -117,6 +117,7 @@ struct Step {
     every: Option<String>,
     #[serde(default = "once")]
     times: usize,
+    people: Option<usize>,
     after: Option<String>,
     #[serde(default)]
     expect: Expect,
@@ -248,6 +249,7 @@ fn read(case: &Written, file: &str, world: &World, now: Option<i64>) -> Case {
 }
 
 fn wire(step: &Step, n: usize, at: i64, world: &World) -> Wire {
+    let n = step.people.map_or(n, |people| n % people);
     let named = |kind: &str, words: &BTreeMap<String, Words>, name: Option<&OneOrMore<String>>| {
         let name = name.map(|names| names.nth(n));
         name.map(|name| {

@@ -1,3 +1,5 @@
+//! What `check` says of policies, wherever they stand.
+
 use crate::{Workspace, run_in};
 
 /// A policy that leaves nothing to warn of.

@@ -1,3 +1,5 @@
+//! Logs of other makers as event lines.
+
 use serde_json::{Value, json};
 
 use crate::{Workspace, run_in};

@@ -1,6 +1,11 @@
 //! The command line as a user meets it: arguments in, exit code, stdout and stderr out.
 //! May use: the built binary and files of its own making.
 //! Must not: call the engine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper of tests is a test: a panic is its failure"
+)]
 
 mod check;
 mod import;

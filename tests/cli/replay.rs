@@ -1,3 +1,5 @@
+//! What `replay` writes, and that it measures by the published definition.
+
 use serde_json::Value;
 
 use crate::{AWAY, BEGIN, DAY, HOME, Workspace, login};
@@ -252,5 +254,33 @@ fn a_policy_decides_and_a_bad_one_is_refused() {
     assert_eq!(
         bad.stderr,
         "stepgate: bad.yaml: score.prior: 4 is not a probability; allowed: above 0 and below 1\n"
+    );
+}
+
+#[test]
+fn two_policies_are_held_against_each_other() {
+    let work = Workspace::new();
+    work.write("events.jsonl", labelled());
+    work.write("a.yaml", "{}\n");
+    work.write(
+        "b.yaml",
+        "score: { step_up: 0.9999999, deny: 0.99999999 }\n",
+    );
+    let outcome = work.run("replay --json --policy a.yaml --against b.yaml events.jsonl");
+    let summary: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let allowed = |of: &Value| of["decisions"]["allow"].as_u64().unwrap();
+    let changed: u64 = summary["changes"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert!(changed > 0);
+    assert_eq!(allowed(&summary["against"]) - allowed(&summary), changed);
+    let same = work.run("replay --against a.yaml events.jsonl");
+    assert!(
+        same.stdout.ends_with("\nchanges:\nnone\n"),
+        "{}",
+        same.stdout
     );
 }

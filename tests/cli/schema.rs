@@ -1,3 +1,5 @@
+//! The schema, and the reference pages made from it.
+
 use crate::Workspace;
 
 fn committed(name: &str) -> String {

@@ -1,3 +1,5 @@
+//! Snapshots: the same for the same events, refused where they are foreign.
+
 use std::io::Write;
 
 use crate::{AWAY, BEGIN, DAY, HOME, Workspace, login, run_in};
@@ -116,4 +118,37 @@ fn input_without_events_is_refused() {
     assert!(!work.path("a.bin").exists());
     let nowhere = work.run("train bad --key k -o none/a.bin");
     assert_eq!(nowhere.code, 1);
+}
+
+/// Training on the whole gives what training on its beginning and going on with the rest gives.
+#[test]
+fn training_goes_on_where_a_snapshot_ended() {
+    let work = Workspace::new();
+    let whole = history();
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    work.write("whole.jsonl", &whole);
+    work.write("first.jsonl", first);
+    work.write("rest.jsonl", rest);
+    work.run("train whole.jsonl --key k -o whole.bin");
+    work.run("train first.jsonl --key k -o first.bin");
+    let outcome = work.run("train rest.jsonl --key k --baseline first.bin -o both.bin");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_eq!(work.read("whole.bin"), work.read("both.bin"));
+    let foreign = work.run("replay rest.jsonl --key other --baseline first.bin");
+    assert_eq!(foreign.code, 1);
+    assert_eq!(
+        foreign.stderr,
+        "stepgate: first.bin: the snapshot was trained with another hash key; use the same `STEPGATE_KEY` or `hash_key` for both\n"
+    );
+}
+
+#[test]
+fn a_replay_begins_with_what_a_snapshot_knows() {
+    let work = Workspace::new();
+    work.write("events.jsonl", history());
+    work.write("next.jsonl", login(BEGIN + 13 * DAY, "alice", HOME));
+    work.run("train events.jsonl --key k --base64 -o snapshot");
+    let outcome = work.run("replay --events next.jsonl --key k --baseline snapshot");
+    let line: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(line["stepgate"]["history"], 12);
 }

@@ -8,6 +8,7 @@ use stepgate::assess::assess;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::population::Population;
 use stepgate::decision::Action;
+use stepgate::evidence::Known;
 use stepgate::headers;
 use stepgate::policy::{Policy, Route};
 use stepgate::signals::features::Features;
@@ -63,17 +64,14 @@ fn decide(
         ..Signals::default()
     };
     let tier = policy.tier(&Route::default());
-    assess(
-        policy,
-        tier,
-        &signals,
-        features,
-        record,
-        &Population::default(),
-    )
+    let everybody = Population::default();
+    let known = Known::of(&everybody).with_identity(record);
+    assess(policy, tier, &signals, features, &known)
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn scores_are_finite_and_headers_well_formed(
         events in prop::collection::vec(strange(6), 0..30),

@@ -105,12 +105,13 @@ fn shared_data_that_is_full_skips_the_lesson_only() {
 
 #[test]
 fn damaged_pages_read_as_empty_and_are_counted() {
-    let garbage: [&dyn Fn(&mut Vec<u8>); 5] = [
-        &|page| page.clear(),
-        &|page| page.truncate(100),
-        &|page| page.fill(0xff),
-        &|page| *page = b"{\"written\":\"by another plugin\"}".to_vec(),
-        &|page| page[4] ^= 1,
+    type Damage = fn(&mut Vec<u8>);
+    let garbage: [Damage; 5] = [
+        |page| page.clear(),
+        |page| page.truncate(100),
+        |page| page.fill(0xff),
+        |page| *page = b"{\"written\":\"by another plugin\"}".to_vec(),
+        |page| page[4] ^= 1,
     ];
     for damage in garbage {
         let mut host = started(&policy(|_| {}));
@@ -162,6 +163,7 @@ fn the_number_of_keys_does_not_grow_with_identities() {
     let mut host = started(&policy(|_| {}));
     let keys = |host: &Host| host.state().process.borrow().data.entries.len();
     call(&mut host, &token("alice", 0), "200");
+    host.set_time((NOW + 30) as f64);
     host.tick().unwrap();
     let before = keys(&host);
     for number in 0..50 {

@@ -31,7 +31,7 @@ fn every_host_function_may_be_missing() {
             continue;
         };
         for policy in &policies {
-            for status in [UNIMPLEMENTED, 1, 2, 3, 5, 6, 8, 9, 10, 11, 4_000_000_000] {
+            for status in [UNIMPLEMENTED, 1, 2, 10, u32::MAX] {
                 let mut host = vm();
                 host.fix(function, status);
                 host.start(&policy.to_string())

@@ -1,6 +1,6 @@
 //! The built module in a small wasm host: what it leaves behind, never in which order it asks.
 //! May use the test kit; the module is found by `STEPGATE_WASM`, else where `make wasm` puts it.
-//! Must not use the engine: the module is known from outside only.
+//! Must not use the engine, but to write a snapshot: the module is known from outside only.
 #![cfg(not(target_family = "wasm"))]
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@ mod configure;
 mod hostile;
 mod hosts;
 mod jwks;
+mod snapshot;
 
 use std::sync::LazyLock;
 

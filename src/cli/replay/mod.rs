@@ -7,19 +7,21 @@ mod measure;
 mod summary;
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use stepgate::signals::ecs::{Kind, Outcome};
+use stepgate::assess::Assessment;
+use stepgate::decision::Action;
+use stepgate::signals::ecs::{Event, Kind, Outcome};
 
 use super::key::KeyArgument;
 use super::live::{Learn, Live};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
-use super::{Failure, event_file, policy_file, print, written};
+use super::{Failure, baseline_file, event_file, policy_file, print, written};
 use lines::{EventLine, Sessions};
 use measure::{Measure, Scored};
-use summary::{Counts, Summary};
+use summary::{Changes, Counts, Outcomes, Summary};
 
 /// Score event files as the filter would have, and measure it where they are labelled
 #[derive(Debug, Args)]
@@ -39,8 +41,14 @@ pub(crate) struct Replay {
     /// Policy that decides; without one the default policy
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// A second policy with a memory of its own: the summary says what it would decide otherwise
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgument,
+    /// Snapshot to start from, made by `stepgate train` with the same key
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Keep records in as many pages as this memory holds, as the filter does; without it all are kept
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
     memory: Option<u32>,
@@ -58,29 +66,72 @@ enum Per {
     Session,
 }
 
+/// One policy at work, and what came of it.
+struct Run {
+    live: Live,
+    counts: Counts,
+    measure: Measure,
+}
+
+impl Run {
+    fn take(&mut self, event: &Event<'_>) -> Assessment {
+        let assessment = self.live.take(event);
+        let decision = assessment.decision.would;
+        self.counts.add(decision);
+        self.measure.add(&Scored {
+            logit: assessment.score.logit,
+            challenged: decision != Action::Allow,
+            history: assessment.history,
+            human: event.kind.is_none_or(|kind| kind == Kind::Human),
+            login: event.action.as_deref() == Some("login"),
+            success: event.outcome != Some(Outcome::Failure),
+            attack: event.attack.as_deref(),
+        });
+        assessment
+    }
+
+    fn outcome(self) -> Outcomes {
+        Outcomes {
+            identities: self.live.memory.len(),
+            learned: self.live.learned,
+            decisions: self.counts,
+            measured: self.measure.finish(),
+        }
+    }
+}
+
 impl Replay {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let policy = policy_file::read(self.policy.as_deref())?;
+    /// The policy in a file with a memory of its own.
+    fn start(&self, policy: Option<&Path>) -> Result<Run, Failure> {
+        let policy = policy_file::read(policy)?;
         let key = self.key.or_public_quietly(&policy);
         let mut live = Live::new(policy, key, Memory::new(self.memory, &key), self.learn);
+        if let Some(path) = &self.baseline {
+            baseline_file::load(path, &key, &mut live)?;
+        }
+        Ok(Run {
+            live,
+            counts: Counts::default(),
+            measure: Measure::new(self.min_history),
+        })
+    }
+
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let mut run = self.start(self.policy.as_deref())?;
+        let mut other = match &self.against {
+            Some(path) => Some(self.start(Some(path))?),
+            None => None,
+        };
         let mut output = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let mut sessions = Sessions::default();
-        let mut measure = Measure::new(self.min_history);
-        let mut counts = Counts::default();
+        let mut changes = Changes::default();
         let clock = Clock::start();
         let progress = Progress::over(&self.files);
         let tally = event_file::each(&self.files, &progress, |event| {
-            let assessment = live.take(event);
-            counts.add(assessment.decision.would);
-            measure.add(&Scored {
-                logit: assessment.score.logit,
-                challenged: assessment.decision.would != stepgate::decision::Action::Allow,
-                history: assessment.history,
-                human: event.kind.is_none_or(|kind| kind == Kind::Human),
-                login: event.action.as_deref() == Some("login"),
-                success: event.outcome != Some(Outcome::Failure),
-                attack: event.attack.as_deref(),
-            });
+            let assessment = run.take(event);
+            if let Some(other) = &mut other {
+                changes.add(assessment.decision.would, other.take(event).decision.would);
+            }
             if self.events {
                 let line = EventLine::of(event, &assessment);
                 serde_json::to_writer(&mut output, &line).map_err(|error| written(error.into()))?;
@@ -99,10 +150,8 @@ impl Replay {
             events: tally.events,
             bad_lines: tally.bad,
             seconds,
-            identities: live.memory.len(),
-            learned: live.learned,
-            decisions: counts,
-            measured: measure.finish(),
+            outcomes: run.outcome(),
+            against: other.map(|other| (other.outcome(), changes)),
         };
         let text = if self.json {
             summary.json()

@@ -2,9 +2,10 @@
 //! May use: counts and measures.
 //! Must not: compute what measure does not.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stepgate::decision::Action;
 
 use super::measure::{Measured, RATES, Share};
@@ -38,55 +39,61 @@ impl Counts {
     }
 }
 
-/// Everything a replay has to say at its end.
+/// Decisions that another policy would change: from what to what, and how often.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes(BTreeMap<(Action, Action), u64>);
+
+impl Changes {
+    pub(super) fn add(&mut self, from: Action, to: Action) {
+        if from != to {
+            *self.0.entry((from, to)).or_default() += 1;
+        }
+    }
+
+    fn named(&self) -> impl Iterator<Item = (String, u64)> {
+        self.0
+            .iter()
+            .map(|((from, to), count)| (format!("{} to {}", from.as_str(), to.as_str()), *count))
+    }
+}
+
+/// What came of one policy.
 #[derive(Debug)]
-pub(super) struct Summary {
-    pub(super) events: u64,
-    pub(super) bad_lines: u64,
-    pub(super) seconds: f64,
+pub(super) struct Outcomes {
     pub(super) identities: usize,
     pub(super) learned: u64,
     pub(super) decisions: Counts,
     pub(super) measured: Measured,
 }
 
-impl Summary {
-    fn per_second(&self) -> f64 {
-        self.events as f64 / self.seconds.max(1e-6)
-    }
+/// Everything a replay has to say at its end.
+#[derive(Debug)]
+pub(super) struct Summary {
+    pub(super) events: u64,
+    pub(super) bad_lines: u64,
+    pub(super) seconds: f64,
+    pub(super) outcomes: Outcomes,
+    /// Of the other policy, and what it changes.
+    pub(super) against: Option<(Outcomes, Changes)>,
+}
 
-    pub(super) fn json(&self) -> String {
+impl Outcomes {
+    fn json(&self) -> Value {
         let decisions: serde_json::Map<_, _> = self
             .decisions
             .named()
             .into_iter()
             .map(|(action, count)| (action.as_str().to_owned(), count.into()))
             .collect();
-        let summary = json!({
-            "events": self.events,
-            "bad_lines": self.bad_lines,
-            "seconds": self.seconds,
-            "events_per_second": self.per_second(),
+        json!({
             "identities": self.identities,
             "learned": self.learned,
             "decisions": decisions,
-            "challenge_rates": RATES,
             "measured": self.measured,
-        });
-        format!("{summary:#}\n")
+        })
     }
-}
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} events in {:.1} s ({:.0} events/s), {} lines skipped",
-            self.events,
-            self.seconds,
-            self.per_second(),
-            self.bad_lines
-        )?;
+    fn tell(&self, events: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "{} identities, {} authentication events learned",
@@ -95,7 +102,7 @@ impl fmt::Display for Summary {
         write!(f, "decisions:")?;
         for (index, (action, count)) in self.decisions.named().into_iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let share = 100.0 * count as f64 / self.events.max(1) as f64;
+            let share = 100.0 * count as f64 / events.max(1) as f64;
             write!(f, "{comma} {} {count} ({share:.2} %)", action.as_str())?;
         }
         let measured = &self.measured;
@@ -112,21 +119,74 @@ impl fmt::Display for Summary {
         if measured.attacks.is_empty() {
             return Ok(());
         }
-        write!(f, "\n{:<28} {:>7} {:>6}", "attack", "events", "AUC")?;
+        write!(f, "\n{:<32} {:>7} {:>6}", "attack", "events", "AUC")?;
         for rate in RATES {
             write!(f, " {:>7}", format!("@{} %", 100.0 * rate))?;
         }
         writeln!(f, " requests@1 %")?;
         for found in &measured.attacks {
-            write!(
-                f,
-                "{:<28} {:>7} {:>6.3}",
-                found.attack, found.events, found.auc
-            )?;
+            let (name, events, auc) = (&found.attack, found.events, found.auc);
+            write!(f, "{name:<32} {events:>7} {auc:>6.3}")?;
             for detected in found.detected {
                 write!(f, " {detected:>7.3}")?;
             }
             writeln!(f, " {:>12.3}", found.requests)?;
+        }
+        Ok(())
+    }
+}
+
+impl Summary {
+    fn per_second(&self) -> f64 {
+        self.events as f64 / self.seconds.max(1e-6)
+    }
+
+    pub(super) fn json(&self) -> String {
+        let mut summary = json!({
+            "events": self.events,
+            "bad_lines": self.bad_lines,
+            "seconds": self.seconds,
+            "events_per_second": self.per_second(),
+            "challenge_rates": RATES,
+        });
+        if let (Value::Object(summary), Value::Object(outcomes)) =
+            (&mut summary, self.outcomes.json())
+        {
+            summary.extend(outcomes);
+            if let Some((other, changes)) = &self.against {
+                summary.insert("against".to_owned(), other.json());
+                let changes: serde_json::Map<_, _> = changes
+                    .named()
+                    .map(|(change, count)| (change, count.into()))
+                    .collect();
+                summary.insert("changes".to_owned(), Value::Object(changes));
+            }
+        }
+        format!("{summary:#}\n")
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} events in {:.1} s ({:.0} events/s), {} lines skipped",
+            self.events,
+            self.seconds,
+            self.per_second(),
+            self.bad_lines
+        )?;
+        self.outcomes.tell(self.events, f)?;
+        if let Some((other, changes)) = &self.against {
+            writeln!(f, "\nagainst:")?;
+            other.tell(self.events, f)?;
+            writeln!(f, "\nchanges:")?;
+            for (change, count) in changes.named() {
+                writeln!(f, "{change}: {count}")?;
+            }
+            if changes.0.is_empty() {
+                writeln!(f, "none")?;
+            }
         }
         Ok(())
     }
