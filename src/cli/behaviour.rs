@@ -8,7 +8,7 @@ use stepgate::baseline::ongoing::Ongoing;
 use stepgate::baseline::page::PageKind;
 use stepgate::baseline::population::Population;
 use stepgate::baseline::profile::{Closed, Profile};
-use stepgate::baseline::snapshot::SnapshotWriter;
+use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::evidence::Watched;
 use stepgate::observe::lesson;
 use stepgate::signals::keyed::Locator;
@@ -21,6 +21,15 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
+    /// Takes over profiles of a snapshot.
+    pub(crate) fn load<'a>(&mut self, records: impl Iterator<Item = SnapshotRecord<'a>>) {
+        for found in records.filter(|found| found.kind == PageKind::Routes) {
+            if let Some(profile) = Profile::decode(found.bytes) {
+                self.profiles.insert(found.locator, profile);
+            }
+        }
+    }
+
     /// What is known of an identity.
     pub(crate) fn of(&self, locator: Locator) -> Watched<'_> {
         Watched {

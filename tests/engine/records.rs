@@ -72,9 +72,19 @@ fn taught(
         reasons: EvidenceList::new(),
         history: 0,
         lesson,
+        conduct: None,
+        owner: None,
     };
     let known = Known::of(everybody).with_identity(record);
-    let seen = observe(event, &assessment, Outcome { succeeded }, &known);
+    let seen = observe(
+        event,
+        &assessment,
+        Outcome {
+            succeeded,
+            ..Outcome::default()
+        },
+        &known,
+    );
     for lesson in &seen.lessons {
         everybody.learn(lesson);
     }
