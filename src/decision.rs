@@ -164,7 +164,11 @@ fn corroborated(evidence: &[Evidence]) -> bool {
         .filter(|piece| piece.nats >= SAYS_SOMETHING)
         .map(|piece| piece.reason.family());
     let first = families.next();
-    evidence.iter().any(is_suspicion)
+    let more_than_novelty = |piece: &Evidence| {
+        let deviation = piece.reason.nature() == Nature::Deviation;
+        is_suspicion(piece) || (deviation && piece.nats >= SAYS_SOMETHING)
+    };
+    evidence.iter().any(more_than_novelty)
         || first.is_some_and(|first| families.any(|family| family != first))
 }
 
@@ -174,7 +178,7 @@ pub fn discount(evidence: &mut EvidenceList, after_challenge: bool) {
     for piece in evidence.iter_mut() {
         let explained = match piece.reason.nature() {
             Nature::Novelty => true,
-            Nature::Suspicion => after_challenge,
+            Nature::Deviation | Nature::Suspicion => after_challenge,
             Nature::Rule | Nature::Note => false,
         };
         if explained {

@@ -50,6 +50,8 @@ impl Family {
 pub enum Nature {
     /// Something the identity was not seen with before. Alone it never denies, and challenges only with a second family.
     Novelty,
+    /// What was done over many requests is unlike the identity. Alone it challenges and never denies.
+    Deviation,
     /// Something that is suspicious whoever asks.
     Suspicion,
     /// A rule: bypasses the score.
@@ -64,6 +66,7 @@ impl Nature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Novelty => "novelty",
+            Self::Deviation => "deviation",
             Self::Suspicion => "suspicion",
             Self::Rule => "rule",
             Self::Note => "note",
@@ -205,7 +208,7 @@ reasons! {
     SessionAlternation "session-alternation" Token Suspicion 1.0
         "a session used from two networks in turn within five minutes"
         "1 per return, at most 3";
-    UnusualBehaviour "unusual-behaviour" Behaviour Suspicion 1.0
+    UnusualBehaviour "unusual-behaviour" Behaviour Deviation 1.0
         "a valid session whose mix of routes or commands is not this identity's"
         "L + 4.6, L the log-odds of a two-state chain over windows of 100 requests: ln(b / (1 - b)) + 4.6 (mean ln p - ln q), q own by Witten-Bell over 128 routes, p everybody else's; speaks for the owner only where nothing else speaks against";
     NewRoute "new-route" Behaviour Novelty 2.0
@@ -214,19 +217,19 @@ reasons! {
     NewPrivilege "new-privilege" Behaviour Novelty 1.0
         "a privileged route, which this identity hardly ever uses"
         "ln p - ln((c + T p) / (n + T)), c of n windows of 100 requests with privileged ones, p everybody's share";
-    PrivilegeBurst "privilege-burst" Behaviour Suspicion 1.5
+    PrivilegeBurst "privilege-burst" Behaviour Deviation 1.5
         "far more privileged requests in one window than this identity usually makes"
         "1.5 at 5 and more, z > 3 on ln(1 + n) after 10 windows with any";
-    SensitiveBurst "sensitive-burst" Behaviour Suspicion 1.0
+    SensitiveBurst "sensitive-burst" Behaviour Deviation 1.0
         "many sensitive actions within ten minutes"
         "above 3: .8, above 5: 1.5, above 10: 2, in five to ten minutes";
-    CriticalFromAnonymiser "critical-from-anonymiser" Behaviour Suspicion 1.0
+    CriticalFromAnonymiser "critical-from-anonymiser" Behaviour Deviation 1.0
         "a privileged or sensitive action through an anonymiser this identity does not usually use"
         "1";
     Enumeration "enumeration" Behaviour Suspicion 1.0
         "many requests the service refused, or far more distinct objects than usual"
         "1.5: 10 and more refusals (401, 403, 404) that are over 30 % of five to ten minutes; 1: objects >= 20 and > 5 times the usual high";
-    BulkEgress "bulk-egress" Behaviour Suspicion 1.0
+    BulkEgress "bulk-egress" Behaviour Deviation 1.0
         "far more response bytes than usual, in one hour or adding up over many"
         "1: z > 4 on ln(1 + bytes) of the hour; 1.5: CUSUM of hourly z (slack .5) > 8; after 20 hours, acts on the next request";
     VolumeSpike "volume-spike" Behaviour Novelty 1.0
