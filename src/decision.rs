@@ -191,3 +191,42 @@ pub fn discount(evidence: &mut EvidenceList, after_challenge: bool) {
     };
     let _full = evidence.try_push(note);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::signals::request::Kind;
+
+    fn decided(reason: Reason, kind: Kind) -> Action {
+        let mut evidence = EvidenceList::new();
+        evidence.push(Evidence { reason, nats: 20.0 });
+        let features = Features {
+            kind,
+            verified: true,
+            ..Features::default()
+        };
+        let score = Score {
+            logit: 15.0,
+            probability: 1.0,
+        };
+        let policy = Policy::parse("{}").unwrap();
+        let tier = &policy.default_tier;
+        decide(&features, true, &evidence, score, Standing::default(), tier).would
+    }
+
+    #[test]
+    fn novelty_alone_does_nothing_deviation_challenges_suspicion_denies() {
+        assert_eq!(decided(Reason::NewRoute, Kind::Service), Action::Allow);
+        assert_eq!(decided(Reason::VolumeSpike, Kind::ApiKey), Action::Allow);
+        assert_eq!(
+            decided(Reason::UnusualBehaviour, Kind::Human),
+            Action::StepUp
+        );
+        assert_eq!(
+            decided(Reason::UnusualBehaviour, Kind::Service),
+            Action::Restrict
+        );
+        assert_eq!(decided(Reason::OffPurpose, Kind::Service), Action::Deny);
+    }
+}

@@ -53,3 +53,115 @@ pub fn lesson(closed: &Closed) -> Option<population::Lesson> {
         }))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::{Lesson, assess};
+    use crate::baseline::identity::IdentityRecord;
+    use crate::baseline::population::Population;
+    use crate::baseline::profile::Profile;
+    use crate::evidence::{Known, Watched};
+    use crate::observe::observe;
+    use crate::policy::{Policy, Route, Tier};
+    use crate::signals::keyed::HashKey;
+    use crate::signals::request::{Kind, RequestSignals, Signals, Standing, Subject};
+
+    const DONE: Outcome = Outcome {
+        succeeded: true,
+        status: 200,
+        bytes: 500,
+    };
+
+    fn policy() -> Policy {
+        Policy::parse(r#"{"tiers":[{"name":"recovery","paths":["/recover"],"class":"recovery"}]}"#)
+            .unwrap()
+    }
+
+    fn signals(path: &str, verified: bool) -> Signals<'_> {
+        let subject = Subject {
+            id: "robot".into(),
+            kind: Kind::Service,
+            ..Subject::default()
+        };
+        Signals {
+            now_ms: 1_700_000_000_000,
+            standing: if verified {
+                Standing::Verified(subject)
+            } else {
+                Standing::Unverified(subject)
+            },
+            request: RequestSignals {
+                method: b"GET",
+                path: path.as_bytes(),
+                ..RequestSignals::default()
+            },
+            ..Signals::default()
+        }
+    }
+
+    fn tier<'a>(policy: &'a Policy, path: &'a str) -> &'a Tier {
+        policy.tier(&Route {
+            path: path.as_bytes(),
+            ..Route::default()
+        })
+    }
+
+    fn asked(path: &str, verified: bool, ongoing: &mut Ongoing) -> Option<Closed> {
+        let (policy, population) = (policy(), Population::default());
+        let signals = signals(path, verified);
+        let features = Features::of(&signals, &HashKey::PUBLIC);
+        assert!(policy.watches(&features));
+        let before = ongoing.clone();
+        let known = Known::of(&population).with_behaviour(Some(Watched {
+            profile: None,
+            ongoing: Some(&before),
+        }));
+        let assessment = assess(&policy, &policy.default_tier, &signals, &features, &known);
+        follow(&features, &assessment, DONE, ongoing)
+    }
+
+    #[test]
+    fn a_hundred_requests_make_a_window_and_only_then_something_to_write() {
+        let mut ongoing = Ongoing::default();
+        for request in 0..99 {
+            assert_eq!(
+                asked(&format!("/orders/{request}"), true, &mut ongoing),
+                None
+            );
+        }
+        let closed = asked("/orders/7", true, &mut ongoing).unwrap();
+        assert_eq!(
+            closed.routes.iter().map(|row| row.1).collect::<Vec<_>>(),
+            [100]
+        );
+        let mut profile = Profile::default();
+        profile.learn(&closed);
+        assert_eq!(profile.judgement.windows, 1.0);
+        assert!(lesson(&closed).is_some());
+    }
+
+    #[test]
+    fn what_nobody_verified_is_not_followed() {
+        let mut ongoing = Ongoing::default();
+        assert_eq!(asked("/orders/7", false, &mut ongoing), None);
+        assert_eq!(ongoing, Ongoing::default());
+    }
+
+    #[test]
+    fn a_recovery_is_remembered_by_a_record_that_exists_and_proves_nothing() {
+        let (policy, population) = (policy(), Population::default());
+        let signals = signals("/recover", true);
+        let tier = tier(&policy, "/recover");
+        let features = Features::of(&signals, &HashKey::PUBLIC).of_class(tier.class);
+        let record = IdentityRecord::new(features.now - 9);
+        for (known, recovered) in [(None, None), (Some(&record), Some(features.now))] {
+            let known = Known::of(&population).with_identity(known);
+            let assessment = assess(&policy, tier, &signals, &features, &known);
+            assert_eq!(assessment.lesson, Lesson::Recovery);
+            let seen = observe(&features, &assessment, DONE, &known);
+            assert_eq!(seen.record.map(|record| record.recovered), recovered);
+            assert!(seen.lessons.is_empty());
+        }
+    }
+}

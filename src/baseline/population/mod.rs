@@ -7,6 +7,7 @@ mod lesson;
 mod networks;
 pub mod patterns;
 mod routes;
+mod sessions;
 mod sketch;
 mod window;
 
@@ -14,12 +15,12 @@ use arrayvec::ArrayVec;
 
 use super::decay::{DAY, factor};
 use super::hours::{Hour, smooth};
-use super::tally::Tallies;
 use super::values::{Relation, Version, relation};
 pub use lesson::{Attempt, EventLesson, Lesson, PatternLesson, RecentClient, RouteLesson, Shared};
 use networks::Networks;
 use patterns::Patterns;
 pub use routes::Routes;
+pub use sessions::Sessions;
 use sketch::{Sketch, mix};
 use window::Window;
 
@@ -37,21 +38,6 @@ struct Source {
     address: u32,
     failed: Window,
     succeeded: Window,
-}
-
-/// What everybody's sessions do.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sessions {
-    /// Sessions begun.
-    pub begun: f64,
-    /// Moves of network inside sessions.
-    pub moved: f64,
-    /// Changes of version only.
-    pub upgrades: f64,
-    /// Other changes of client.
-    pub changes: f64,
-    /// Providers moved to, where allowed.
-    pub moves: Tallies,
 }
 
 /// Everybody.
@@ -356,16 +342,7 @@ impl Population {
             .iter_mut()
             .for_each(|(_, count)| shrink(count));
         self.hours.iter_mut().for_each(shrink);
-        let sessions = &mut self.sessions;
-        for count in [
-            &mut sessions.begun,
-            &mut sessions.moved,
-            &mut sessions.upgrades,
-            &mut sessions.changes,
-        ] {
-            *count *= factor;
-        }
-        sessions.moves.decay(factor);
+        self.sessions.decay(factor);
         self.routes.decay(factor);
     }
 }
