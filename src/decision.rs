@@ -227,6 +227,7 @@ mod tests {
             decided(Reason::UnusualBehaviour, Kind::Service),
             Action::Restrict
         );
-        assert_eq!(decided(Reason::OffPurpose, Kind::Service), Action::Deny);
+        assert_eq!(decided(Reason::OffPurpose, Kind::Service), Action::Restrict);
+        assert_eq!(decided(Reason::Enumeration, Kind::Service), Action::Deny);
     }
 }

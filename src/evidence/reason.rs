@@ -50,7 +50,7 @@ impl Family {
 pub enum Nature {
     /// Something the identity was not seen with before. Alone it never denies, and challenges only with a second family.
     Novelty,
-    /// What was done over many requests is unlike the identity. Alone it challenges and never denies.
+    /// What is done, or what for, is unlike the identity. It challenges alone, and never denies.
     Deviation,
     /// Something that is suspicious whoever asks.
     Suspicion,
@@ -235,13 +235,13 @@ reasons! {
     VolumeSpike "volume-spike" Behaviour Novelty 1.0
         "the third minute in a row with far more requests than usual"
         "1: z > 4 on ln(1 + n), >= 20 and >= 3 times the usual high; after 20 minutes; never denies";
-    OffPurpose "off-purpose" Behaviour Suspicion 2.0
+    OffPurpose "off-purpose" Behaviour Deviation 2.0
         "a machine with a history in a new provider, country or client"
         "2 after 50 authentication events";
-    HumanUse "human-use" Behaviour Suspicion 2.0
+    HumanUse "human-use" Behaviour Deviation 2.0
         "a browser uses a machine's credential"
         "2 where the machine was not seen with that browser";
-    RecoveryAbuse "recovery-abuse" Behaviour Suspicion 2.0
+    RecoveryAbuse "recovery-abuse" Behaviour Deviation 2.0
         "a login from a new network or device within an hour of an account recovery"
         "2";
     Returning "returning-context" Behaviour Note 1.0
