@@ -2,11 +2,15 @@
 //! May use: every room before.
 //! Must not: read a clock, a page or a header; change what it was given.
 
+use arrayvec::ArrayVec;
+
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::PatternLesson;
 use crate::baseline::session::Session;
+use crate::baseline::source::SourceKey;
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
+use crate::evidence::source::is_of_source;
 use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
@@ -33,6 +37,67 @@ pub struct Assessment {
     pub conduct: Option<Conduct>,
     /// Whether the owner asks, where that is known from outside: a challenge was solved.
     pub owner: Option<bool>,
+    /// What its sources may learn then.
+    pub attempt: Attempt,
+}
+
+/// What the sources of a request may learn from its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Attempt {
+    /// The outcome tells whether a credential was good: a login, or a credential that nobody verified before.
+    pub of_credential: bool,
+    /// Nothing at the source spoke against it.
+    pub ordinary: bool,
+    /// Many identities share its network.
+    pub shared: bool,
+}
+
+impl Attempt {
+    fn of(tries: bool, reasons: &EvidenceList, features: &Features, known: &Known<'_>) -> Self {
+        Self {
+            of_credential: tries,
+            ordinary: !reasons
+                .iter()
+                .any(|piece| is_of_source(piece.reason) && piece.nats > 0.0),
+            shared: known.is_shared(features.now),
+        }
+    }
+}
+
+/// Records of sources a request may want.
+pub const SOURCES: usize = 4;
+
+/// Which source records to read before [`assess`]: those of an attempt, of a new authentication event and of a context
+/// that is new to the session or the identity; none for everything else.
+#[must_use]
+pub fn wants_sources(
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    record: Option<&IdentityRecord>,
+) -> ArrayVec<SourceKey, SOURCES> {
+    let elsewhere = record.is_some_and(|record| match record.session(features.session) {
+        Some(session) => session.latest != location(features) || session.client != client(features),
+        None => record.network.prefix.established(features.prefix).is_none(),
+    });
+    let wanted = match &signals.standing {
+        Standing::Rejected(_) => false,
+        Standing::Anonymous => tries_credential(tier, signals, features),
+        Standing::Unverified(_) | Standing::Verified(_) => {
+            elsewhere || features.login || is_event(features, record)
+        }
+    };
+    let keys = SourceKey::of(features).filter(|_| wanted);
+    keys.take(SOURCES).collect()
+}
+
+/// Whether the upstream's answer will say if a credential is good. Of a verified one it is known.
+fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> bool {
+    match &signals.standing {
+        Standing::Anonymous => features.login || (tier.class == Class::Login && !features.safe),
+        Standing::Unverified(_) => true,
+        Standing::Verified(_) | Standing::Rejected(_) => false,
+    }
 }
 
 /// What the baseline may learn from a request.
@@ -111,6 +176,9 @@ pub fn assess(
             let decision = decision::refuse(Refusal::IdentityRequired, tier);
             return without_identity(policy, decision, Reason::IdentityRequired);
         }
+        Standing::Anonymous if tries_credential(tier, signals, features) => {
+            return of_nobody(policy, tier, features, known);
+        }
         Standing::Anonymous => {
             return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
         }
@@ -145,8 +213,7 @@ pub fn assess(
         standing.unsolved = 0;
     }
     let score = score(&reasons, policy.prior);
-    let safe = matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"");
-    let decision = decision::decide(features, safe, &reasons, score, standing, tier);
+    let decision = decision::decide(features, features.safe, &reasons, score, standing, tier);
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
         session.clone().advance(place, with, features.now)
@@ -158,6 +225,8 @@ pub fn assess(
         network: found.new_network,
         pattern: found.pattern.map(Box::new),
     });
+    let tries = tries_credential(tier, signals, features);
+    let attempt = Attempt::of(tries, &reasons, features, &known);
     for (holds, reason) in [
         (
             standing.unsolved >= decision::MAX_UNSOLVED,
@@ -179,6 +248,32 @@ pub fn assess(
         lesson,
         conduct: found.conduct,
         owner: (proven && is_after_challenge(features, record)).then_some(true),
+        attempt,
+    }
+}
+
+/// A login that names nobody: only its source can speak against it. A hot source is refused, as nobody can be challenged
+/// here; one that many owners share is not, since none of them could show who they are.
+fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_>) -> Assessment {
+    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
+    let score = score(&reasons, policy.prior);
+    let attempt = Attempt::of(true, &reasons, features, known);
+    let mut decision = Decision::allow(tier);
+    if score.logit >= tier.step_up && known.is_hot(features.now) && !attempt.shared {
+        decision.would = Action::Restrict;
+        decision.refusal = Some(Refusal::Restricted);
+    }
+    note(&mut reasons, Reason::Anonymous);
+    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
+    Assessment {
+        decision,
+        score,
+        reasons,
+        history: 0,
+        lesson: Lesson::Nothing,
+        conduct: None,
+        owner: None,
+        attempt,
     }
 }
 
@@ -194,6 +289,7 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         lesson: Lesson::Nothing,
         conduct: None,
         owner: None,
+        attempt: Attempt::default(),
     }
 }
 

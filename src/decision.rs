@@ -126,7 +126,7 @@ pub fn decide(
     if standing.unsolved >= MAX_UNSOLVED {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
-    let wants_denial = score.logit >= tier.deny
+    let wants_denial = score.logit.min(score.beyond_network) >= tier.deny
         && features.verified
         && !standing.young
         && evidence.iter().any(is_suspicion);
@@ -209,6 +209,7 @@ mod tests {
         let score = Score {
             logit: 15.0,
             probability: 1.0,
+            beyond_network: 15.0,
         };
         let policy = Policy::parse("{}").unwrap();
         let tier = &policy.default_tier;

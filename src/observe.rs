@@ -6,7 +6,7 @@ mod behaviour;
 
 use arrayvec::ArrayVec;
 
-pub use behaviour::{follow, lesson};
+pub use behaviour::{Response, follow, lesson_of_window};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::hours::Hour;
@@ -15,6 +15,7 @@ use crate::baseline::population::{
     self, Attempt, EventLesson, Population, RecentClient, Shared, relations,
 };
 use crate::baseline::session::Session;
+use crate::baseline::source::{Ended, SourceLesson};
 use crate::baseline::values::Sighting;
 use crate::evidence::Known;
 use crate::evidence::session::{client, location};
@@ -27,6 +28,8 @@ pub struct Observation {
     pub record: Option<IdentityRecord>,
     /// What everybody learns.
     pub lessons: ArrayVec<population::Lesson, 2>,
+    /// What the sources learn: the records of [`crate::baseline::source::SourceKey::of`].
+    pub source: Option<SourceLesson>,
 }
 
 impl Observation {
@@ -41,10 +44,18 @@ impl Observation {
 pub struct Outcome {
     /// The upstream accepted the credential. A request that was refused here has no other outcome and counts as accepted.
     pub succeeded: bool,
-    /// Status of the response; 0: unknown.
-    pub status: u16,
-    /// Bytes of the response body; 0: unknown.
-    pub bytes: u64,
+}
+
+impl Outcome {
+    /// What a status of the upstream says; nothing where it is not about the credential.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Option<Self> {
+        match status {
+            100..=399 | 404 => Some(Self { succeeded: true }),
+            401 | 403 => Some(Self { succeeded: false }),
+            _ => None,
+        }
+    }
 }
 
 /// Learns from the outcome of a request that was assessed. May be called again with a newer record: nothing is learned
@@ -56,26 +67,32 @@ pub fn observe(
     outcome: Outcome,
     known: &Known<'_>,
 ) -> Observation {
-    let Outcome { succeeded, .. } = outcome;
+    let Outcome { succeeded } = outcome;
     let Known {
         identity: record,
         population,
         ..
     } = *known;
     let mut seen = Observation::default();
+    if !succeeded && assessment.attempt.of_credential {
+        fail(features, record, &mut seen);
+        return seen;
+    }
+    let shared = assessment.attempt.shared;
     match &assessment.lesson {
         Lesson::Nothing => {}
-        Lesson::Attempt(novel) => seen.teach(attempt(features, novel, succeeded)),
+        Lesson::Attempt(novel) => seen.teach(attempt(features, novel.network)),
         Lesson::Event(novel) if succeeded => {
             if is_event(features, record) {
-                seen.teach(attempt(features, novel, true));
+                seen.teach(attempt(features, novel.network));
                 seen.teach(event(features, novel, record, population));
-                seen.record = Some(learn(features, novel.surprising, record));
+                seen.record = Some(learn(features, novel.surprising, shared, record));
+                let ordinary = assessment.attempt.ordinary && !novel.surprising;
+                seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
             }
         }
-        Lesson::Event(novel) => seen.teach(attempt(features, novel, false)),
-        Lesson::Move if succeeded => advance(features, record, &mut seen),
-        Lesson::Move => {}
+        Lesson::Move if succeeded => advance(features, shared, record, &mut seen),
+        Lesson::Event(_) | Lesson::Move => {}
         Lesson::Recovery if succeeded => {
             seen.record = record.map(|record| IdentityRecord {
                 recovered: record.recovered.max(features.now),
@@ -85,7 +102,7 @@ pub fn observe(
         Lesson::Recovery => {}
         Lesson::Challenge(novel) => {
             if is_event(features, record) {
-                seen.teach(attempt(features, novel, true));
+                seen.teach(attempt(features, novel.network));
             }
             seen.record = record.map(|record| challenge(features, record));
         }
@@ -97,13 +114,31 @@ fn identity(features: &Features) -> u32 {
     features.identity.map_or(0, |locator| locator.tag as u32)
 }
 
-fn attempt(features: &Features, novel: &Novel, succeeded: bool) -> population::Lesson {
+fn lesson(features: &Features, ended: Ended) -> SourceLesson {
+    SourceLesson {
+        name: identity(features),
+        now: features.now,
+        ended,
+    }
+}
+
+/// A credential was wrong: its sources count it, everybody does, and an identity that exists; none is created by it.
+fn fail(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observation) {
+    seen.source = Some(lesson(features, Ended::Failed));
+    seen.teach(population::Lesson::Failure);
+    seen.record = record.map(|record| {
+        let mut record = record.clone();
+        record.decay_to(features.now);
+        record.lately.fail(features.prefix, features.now);
+        record
+    });
+}
+
+fn attempt(features: &Features, arrival: bool) -> population::Lesson {
     population::Lesson::Attempt(Attempt {
         identity: identity(features),
-        address: features.address,
         asn: features.asn,
-        succeeded,
-        arrival: succeeded && novel.network,
+        arrival,
         now: features.now,
     })
 }
@@ -154,7 +189,12 @@ fn event(
     }))
 }
 
-fn learn(features: &Features, surprising: bool, record: Option<&IdentityRecord>) -> IdentityRecord {
+fn learn(
+    features: &Features,
+    surprising: bool,
+    shared: bool,
+    record: Option<&IdentityRecord>,
+) -> IdentityRecord {
     let mut record = record
         .cloned()
         .unwrap_or_else(|| IdentityRecord::new(features.now));
@@ -188,17 +228,25 @@ fn learn(features: &Features, surprising: bool, record: Option<&IdentityRecord>)
     record.last_event = record.last_event.max(features.now);
     record.auth_time = record.auth_time.max(features.auth_time);
     record.remember_event(features.event);
-    remember_place(features, surprising, &mut record);
+    remember_place(features, surprising || shared, &mut record);
+    remember_use(features, &mut record);
     if features.session != 0 {
         record.remember_session(begin(features));
     }
     record
 }
 
-/// A place that may not be the owner's must not make the owner's next journey impossible.
-fn remember_place(features: &Features, surprising: bool, record: &mut IdentityRecord) {
+fn remember_use(features: &Features, record: &mut IdentityRecord) {
+    if !features.kind.is_machine() {
+        let device = client(features).exact;
+        record.lately.used(features.prefix, device, features.now);
+    }
+}
+
+/// A place that may not be the owner's must not make the owner's next journey impossible, nor one that is nobody's.
+fn remember_place(features: &Features, doubtful: bool, record: &mut IdentityRecord) {
     if let Some(point) = features.point
-        && !surprising
+        && !doubtful
     {
         record.remember_place(Place {
             seen: features.now,
@@ -229,7 +277,12 @@ fn begin(features: &Features) -> Session {
 }
 
 /// A request inside a session that was allowed: the session moves along, and the move is counted.
-fn advance(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observation) {
+fn advance(
+    features: &Features,
+    shared: bool,
+    record: Option<&IdentityRecord>,
+    seen: &mut Observation,
+) {
     let Some(record) = record else { return };
     let Some(session) = record.session(features.session) else {
         return;
@@ -253,7 +306,8 @@ fn advance(features: &Features, record: Option<&IdentityRecord>, seen: &mut Obse
         let upgrade = session.client.family == with.family;
         seen.teach(population::Lesson::ClientChange(upgrade));
     }
-    remember_place(features, false, &mut record);
+    remember_place(features, shared, &mut record);
+    remember_use(features, &mut record);
     record.remember_session(moved);
     seen.record = Some(record);
 }

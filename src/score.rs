@@ -2,7 +2,7 @@
 //! May use: evidence.
 //! Must not: know thresholds or what follows from a score.
 
-use crate::evidence::{Evidence, Family};
+use crate::evidence::{Evidence, Family, Nature};
 
 /// What the evidence adds up to.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -11,6 +11,9 @@ pub struct Score {
     pub logit: f64,
     /// `logistic(logit)`: it decides.
     pub probability: f64,
+    /// The same without the novelty of the network, in nats: a denial needs this to be as sure. An owner on a journey or
+    /// behind a VPN is new by network and impossible by velocity at once, and can answer a challenge but not a denial.
+    pub beyond_network: f64,
 }
 
 /// Log-odds of a probability strictly between 0 and 1.
@@ -22,21 +25,23 @@ pub fn log_odds(probability: f64) -> f64 {
 /// The strongest reason of each family counts, families add up, from `prior` log-odds.
 #[must_use]
 pub fn score(evidence: &[Evidence], prior: f64) -> Score {
-    let strongest = |family: Family| {
-        evidence
-            .iter()
-            .filter(|piece| piece.reason.family() == family)
-            .map(|piece| piece.nats)
-            .max_by(f64::total_cmp)
-            .unwrap_or(0.0)
+    let sum = |counts: fn(&Evidence) -> bool| {
+        Family::ALL.into_iter().fold(prior, |sum, family| {
+            sum + evidence
+                .iter()
+                .filter(|piece| piece.reason.family() == family && counts(piece))
+                .map(|piece| piece.nats)
+                .max_by(f64::total_cmp)
+                .unwrap_or(0.0)
+        })
     };
-    let logit = Family::ALL
-        .into_iter()
-        .map(strongest)
-        .fold(prior, |sum, nats| sum + nats);
+    let logit = sum(|_| true);
     Score {
         logit,
         probability: 1.0 / (1.0 + libm::exp(-logit)),
+        beyond_network: sum(|piece| {
+            piece.reason.family() != Family::Network || piece.reason.nature() != Nature::Novelty
+        }),
     }
 }
 
@@ -57,6 +62,7 @@ mod tests {
         let score = score(&evidence, log_odds(0.01));
         assert!((score.logit - (log_odds(0.01) + 4.0)).abs() < 1e-12);
         assert!((score.probability - 0.355_461).abs() < 1e-5);
+        assert!((score.beyond_network - (log_odds(0.01) + 2.0)).abs() < 1e-12);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Crowd {
 
     fn replace(&self, shared: Option<Population>) {
         if let Some(shared) = shared {
-            self.copy.borrow_mut().replace_shared(shared);
+            self.copy.replace(shared);
         }
     }
 

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use stepgate::assess::{Assessment, Lesson, assess};
+use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
 use stepgate::evidence::{Known, Watched};
 use stepgate::headers;
-use stepgate::observe::Outcome;
+use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::address::Address;
 use stepgate::signals::countries::{self, Point};
@@ -32,17 +32,12 @@ use crate::store::Found;
 struct Pending {
     features: Features,
     assessment: Assessment,
-    outcome: Outcome,
-    /// It still has a lesson for the record.
+    /// It has a lesson for the records.
     teaches: bool,
+    /// Status of the response; 0: none yet.
+    status: u16,
+    of_upstream: bool,
 }
-
-/// What was refused here was accepted as far as the upstream could tell.
-const ACCEPTED: Outcome = Outcome {
-    succeeded: true,
-    status: 0,
-    bytes: 0,
-};
 
 /// One stream.
 pub(crate) struct Exchange {
@@ -107,6 +102,8 @@ impl Exchange {
         };
         let followed = features.identity.filter(|_| policy.watches(&features));
         let profile = followed.and_then(|locator| shared.wake(locator, features.now));
+        let wanted = wants_sources(tier, &signals, &features, record);
+        let sources = shared.sources(&wanted);
         let assessment = {
             let population = shared.crowd.population();
             let windows = shared.windows();
@@ -121,6 +118,7 @@ impl Exchange {
                 &features,
                 &Known::of(&population)
                     .with_identity(record)
+                    .with_sources(&sources)
                     .with_behaviour(behaviour),
             )
         };
@@ -167,7 +165,7 @@ impl Exchange {
             let _not_supported = host::set_property(name, value.as_bytes());
         }
         if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
-            shared.learn(features, assessment, ACCEPTED);
+            shared.learn(features, assessment, Outcome { succeeded: true });
         }
         if let Some(refusal) = decision.refused() {
             let reply = headers::reply(refusal, policy, tier, &id);
@@ -186,7 +184,7 @@ impl Exchange {
             );
             if sent.is_ok() {
                 if assessment.conduct.is_some() {
-                    shared.follow(features, assessment, Outcome::default());
+                    shared.follow(features, assessment, Response::default());
                 }
                 return Action::Pause;
             }
@@ -205,12 +203,14 @@ impl Exchange {
             assessment.lesson,
             Lesson::Event(_) | Lesson::Move | Lesson::Recovery
         );
+        let teaches = teaches || assessment.attempt.of_credential;
         if teaches || assessment.conduct.is_some() {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
-                outcome: Outcome::default(),
                 teaches,
+                status: 0,
+                of_upstream: false,
             });
         }
         Action::Continue
@@ -221,16 +221,11 @@ impl Exchange {
             return;
         };
         let status = host::header(MapType::Response, ":status").unwrap_or_default();
-        let accepted = matches!(status.first(), Some(b'1'..=b'3')) || status == b"404";
-        let succeeded = accepted && is_of_upstream();
-        pending.outcome = Outcome {
-            succeeded,
-            status: text(&status).and_then(|s| s.parse().ok()).unwrap_or(0),
-            bytes: 0,
-        };
-        if pending.teaches {
-            pending.teaches = false;
-            shared.learn(&pending.features, &pending.assessment, pending.outcome);
+        pending.status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
+        pending.of_upstream = is_of_upstream();
+        let learns = pending.teaches && pending.of_upstream;
+        if let Some(outcome) = Outcome::of_status(pending.status).filter(|_| learns) {
+            shared.learn(&pending.features, &pending.assessment, outcome);
         }
     }
 
@@ -240,12 +235,14 @@ impl Exchange {
             return;
         };
         if pending.assessment.conduct.is_some() {
-            let size = host::property("response\0size").unwrap_or_default();
-            let outcome = Outcome {
-                bytes: size.try_into().map_or(0, u64::from_le_bytes),
-                ..pending.outcome
+            let response = if pending.of_upstream {
+                let size = host::property("response\0size").unwrap_or_default();
+                let size = size.try_into().map_or(0, u64::from_le_bytes);
+                Response::of(pending.status, size)
+            } else {
+                Response::default()
             };
-            shared.follow(&pending.features, &pending.assessment, outcome);
+            shared.follow(&pending.features, &pending.assessment, response);
         }
     }
 }

@@ -3,13 +3,16 @@
 //! Must not: be borrowed across a host call that may call back.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use arrayvec::ArrayVec;
-use stepgate::assess::Assessment;
+use stepgate::assess::{Assessment, SOURCES};
+use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::profile::Profile;
+use stepgate::baseline::source::{Source, SourceKey};
 use stepgate::evidence::Known;
-use stepgate::observe::{self, Outcome, observe};
+use stepgate::observe::{self, Outcome, Response, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
@@ -22,7 +25,7 @@ use crate::jwks::Sources;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
 use crate::snapshot::Loading;
-use crate::store::{Store, Written};
+use crate::store::{Found, Store, Written};
 use crate::windows::{Taught, Windows};
 
 /// Verified tokens a VM remembers: about 1 MiB.
@@ -44,6 +47,7 @@ pub(crate) struct Shared {
     known: RefCell<TokenCache<Rc<KnownToken>>>,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
+    /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
     decisions: Cell<u64>,
 }
 
@@ -74,7 +78,7 @@ impl Shared {
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
             generation: Cell::new(0),
-            decisions: Cell::new(0),
+            decisions: Cell::new(RandomState::new().hash_one(now)),
             policy,
         }
     }
@@ -140,24 +144,48 @@ impl Shared {
             .insert(digest, self.generation.get(), valid_until, now, token);
     }
 
-    /// Learns from the outcome of a request: the record now, everybody now in this VM's copy and at the next tick in all.
-    pub(crate) fn learn(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
-        let Some(locator) = features.identity else {
-            return;
+    /// The records of the sources that are known.
+    pub(crate) fn sources(&self, wanted: &[SourceKey]) -> ArrayVec<(SourceKey, Source), SOURCES> {
+        let read = |key: &SourceKey| match self.store.read(key.locator(), &self.metrics) {
+            Found::Record(source) => Some((*key, *source)),
+            Found::Nothing | Found::Unreadable => None,
         };
+        wanted.iter().filter_map(read).take(SOURCES).collect()
+    }
+
+    /// Learns from the outcome of a request: the records now, everybody now in this VM's copy and at the next tick in all.
+    pub(crate) fn learn(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
         let mut lessons = ArrayVec::new();
+        let mut source = None;
         {
             let population = self.crowd.population();
-            let written = self.store.update(locator, &self.metrics, |record| {
+            let mut learn = |record: Option<&IdentityRecord>| {
                 let known = Known::of(&population).with_identity(record);
                 let seen = observe(features, assessment, outcome, &known);
-                lessons = seen.lessons;
+                (lessons, source) = (seen.lessons, seen.source);
                 seen.record
-            });
-            self.count(written);
+            };
+            match features.identity {
+                Some(locator) => {
+                    let written = self.store.update(locator, &self.metrics, learn);
+                    self.count(written);
+                }
+                None => drop(learn(None)),
+            }
         }
         for lesson in lessons {
             self.crowd.learn(lesson);
+        }
+        if let Some(lesson) = &source {
+            for key in SourceKey::of(features) {
+                let learn = |record: Option<&Source>| {
+                    let mut record = record.copied().unwrap_or_default();
+                    record.learn(key.kind, lesson);
+                    Some(record)
+                };
+                let written = self.store.update(key.locator(), &self.metrics, learn);
+                self.count(written);
+            }
         }
     }
 
@@ -178,18 +206,21 @@ impl Shared {
     pub(crate) fn wake(&self, locator: Locator, now: u32) -> Option<Profile> {
         let taught = self.windows.borrow_mut().wake(locator, now);
         self.learn_window(taught);
-        self.store.profile(locator, &self.metrics)
+        match self.store.read(locator, &self.metrics) {
+            Found::Record(profile) => Some(*profile),
+            Found::Nothing | Found::Unreadable => None,
+        }
     }
 
     /// Takes a request into what is going on with its identity; writes only what closed.
-    pub(crate) fn follow(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
+    pub(crate) fn follow(&self, features: &Features, assessment: &Assessment, response: Response) {
         let Some(locator) = features.identity.filter(|_| features.verified) else {
             return;
         };
         let (closed, pushed_out) = {
             let mut windows = self.windows.borrow_mut();
             let (ongoing, pushed_out) = windows.open(locator);
-            let closed = observe::follow(features, assessment, outcome, ongoing);
+            let closed = observe::follow(features, assessment, response, ongoing);
             (closed.map(|closed| (locator, closed)), pushed_out)
         };
         self.learn_window(closed);
@@ -208,11 +239,14 @@ impl Shared {
         let Some((locator, closed)) = taught else {
             return;
         };
-        let written = self
-            .store
-            .update_profile(locator, &self.metrics, |profile| profile.learn(&closed));
+        let learn = |profile: Option<&Profile>| {
+            let mut profile = profile.cloned().unwrap_or_default();
+            profile.learn(&closed);
+            Some(profile)
+        };
+        let written = self.store.update(locator, &self.metrics, learn);
         self.count(written);
-        if let Some(lesson) = observe::lesson(&closed) {
+        if let Some(lesson) = observe::lesson_of_window(&closed) {
             self.crowd.learn(lesson);
         }
     }
@@ -230,10 +264,6 @@ impl Shared {
         for (slot, part) in seed.chunks_exact_mut(8).zip(parts) {
             slot.copy_from_slice(&part.to_le_bytes());
         }
-        // The address of this VM's state tells workers apart that decide in the same millisecond.
-        let vm = std::ptr::from_ref(self) as u64;
-        let hash =
-            self.key.hash64(Domain::Decision, &seed) ^ vm.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        format!("d{hash:016x}")
+        format!("d{:016x}", self.key.hash64(Domain::Decision, &seed))
     }
 }

@@ -20,7 +20,7 @@ use stepgate::signals::keyed::{Domain, HashKey};
 use crate::crowd::Crowd;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
-use crate::store::{Store, Written};
+use crate::store::{Record, Store, Written};
 
 /// Merged on one tick, in bytes: about five hundred records, some milliseconds.
 const PIECE: usize = 128 * 1024;
@@ -157,19 +157,16 @@ impl Loading {
 fn merge(record: &SnapshotRecord<'_>, store: &Store, metrics: &Metrics) {
     let written = match record.kind {
         PageKind::Identity => IdentityRecord::decode(record.bytes).map(|trained| {
-            store.update(record.locator, metrics, |known| match known {
-                Some(known) => {
-                    let mut both = known.clone();
-                    both.merge(&trained);
-                    Some(both)
-                }
-                None => Some(trained.clone()),
+            add(record, store, metrics, trained, |both, trained| {
+                both.merge(trained)
             })
         }),
         PageKind::Routes => Profile::decode(record.bytes).map(|trained| {
-            store.update_profile(record.locator, metrics, |known| known.merge(&trained))
+            add(record, store, metrics, trained, |both, trained| {
+                both.merge(trained)
+            })
         }),
-        // A kind of pages that this version does not keep.
+        // Sources are traffic and not habit: no snapshot holds them.
         PageKind::Source => return,
     };
     match written {
@@ -177,4 +174,21 @@ fn merge(record: &SnapshotRecord<'_>, store: &Store, metrics: &Metrics) {
         Some(Written::Yes) => metrics.count(Count::SnapshotRecord),
         Some(Written::Unchanged | Written::Skipped) => {}
     }
+}
+
+fn add<R: Record + Clone>(
+    record: &SnapshotRecord<'_>,
+    store: &Store,
+    metrics: &Metrics,
+    trained: R,
+    merge: impl Fn(&mut R, &R),
+) -> Written {
+    store.update(record.locator, metrics, |known: Option<&R>| {
+        let mut both = known.cloned();
+        match &mut both {
+            Some(both) => merge(both, &trained),
+            None => both = Some(trained.clone()),
+        }
+        both
+    })
 }

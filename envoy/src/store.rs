@@ -1,12 +1,14 @@
-//! The pages of identity records: read, change, write back if nobody else did, try again.
+//! The pages of identities and sources: read, change, write back if nobody else did, try again.
 //! May use: memory and the engine's pages.
 //! Must not: keep a page between requests, or create a key after start.
 
+use std::fmt;
 use std::rc::Rc;
 
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind, source_pages};
 use stepgate::baseline::profile::Profile;
+use stepgate::baseline::source::Source;
 use stepgate::policy::PolicyError;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
 
@@ -19,21 +21,74 @@ const TRIES: usize = 3;
 /// The most a VM takes of its own memory for pages.
 const OWN_BYTES: usize = 4 << 20;
 
-/// The identity pages of one plugin.
+/// What lives in pages.
+pub(crate) trait Record: Sized {
+    const KIND: PageKind;
+    fn decode(bytes: &[u8]) -> Option<Self>;
+    fn encode(&self, bytes: &mut Vec<u8>);
+    fn activity(&self) -> Activity;
+}
+
+impl Record for IdentityRecord {
+    const KIND: PageKind = PageKind::Identity;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+impl Record for Source {
+    const KIND: PageKind = PageKind::Source;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+impl Record for Profile {
+    const KIND: PageKind = PageKind::Routes;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+/// The pages of one plugin.
 #[derive(Debug)]
 pub(crate) struct Store {
     memory: Rc<Memory>,
-    /// Pages of identities.
     pages: u64,
-    /// Pages of profiles.
-    route_pages: u64,
     key: HashKey,
 }
 
 /// What reading a record found.
 #[derive(Debug)]
-pub(crate) enum Found {
-    Record(Box<IdentityRecord>),
+pub(crate) enum Found<R> {
+    Record(Box<R>),
     Nothing,
     Unreadable,
 }
@@ -62,14 +117,7 @@ impl Store {
             bytes.min(OWN_BYTES)
         };
         let pages = (bytes / PAGE_BYTES).max(1) as u64;
-        // One page in eight for the few identities that are followed.
-        let route_pages = (pages / 8).max(1);
-        let store = Self {
-            memory,
-            pages: (pages - route_pages).max(1),
-            route_pages,
-            key,
-        };
+        let store = Self { memory, pages, key };
         let layout = Layout {
             pages,
             key: key.hash64(Domain::Checksum, b"layout"),
@@ -87,13 +135,13 @@ impl Store {
     }
 
     fn create(&self) {
-        for kind in [PageKind::Identity, PageKind::Routes] {
+        for kind in [PageKind::Identity, PageKind::Routes, PageKind::Source] {
             let empty = Page::empty(kind, &self.key);
-            let name = letter(kind);
-            for index in 0..self.count(kind) {
+            for index in 0..self.pages(kind) {
+                let name = Name { kind, index };
                 match self
                     .memory
-                    .set(format_args!("{name}{index:x}"), empty.as_bytes(), IF_ABSENT)
+                    .set(format_args!("{name}"), empty.as_bytes(), IF_ABSENT)
                 {
                     Ok(()) | Err(Status::CAS_MISMATCH) => {}
                     // The host is full: what is missing reads as empty.
@@ -103,85 +151,74 @@ impl Store {
         }
     }
 
-    fn count(&self, kind: PageKind) -> u64 {
-        match kind {
-            PageKind::Routes => self.route_pages,
-            PageKind::Identity | PageKind::Source => self.pages,
+    fn pages(&self, kind: PageKind) -> u64 {
+        let part = source_pages(self.pages);
+        let pages = match kind {
+            PageKind::Source | PageKind::Routes => part,
+            PageKind::Identity => self.pages.saturating_sub(2 * part),
+        };
+        pages.max(1)
+    }
+
+    fn name<R: Record>(&self, locator: Locator) -> Name {
+        Name {
+            kind: R::KIND,
+            index: locator.page % self.pages(R::KIND),
         }
     }
 
-    fn page(
-        &self,
-        kind: PageKind,
-        locator: Locator,
-        metrics: &Metrics,
-    ) -> Option<(Page, u32, PageHealth)> {
-        let (name, index) = (letter(kind), locator.page % self.count(kind));
-        match self.memory.get(format_args!("{name}{index:x}")) {
+    fn page(&self, name: Name, metrics: &Metrics) -> Option<(Page, u32, PageHealth)> {
+        match self.memory.get(format_args!("{name}")) {
             Ok((bytes, cas)) => {
-                let (page, health) = Page::read(bytes, kind, &self.key);
+                let (page, health) = Page::read(bytes, name.kind, &self.key);
                 if health == PageHealth::Bad {
                     metrics.count(Count::BadPage);
                 }
                 Some((page, cas, health))
             }
             Err(Status::NOT_FOUND) => {
-                let page = Page::empty(kind, &self.key);
+                let page = Page::empty(name.kind, &self.key);
                 Some((page, IF_ABSENT, PageHealth::Fresh))
             }
             Err(_) => None,
         }
     }
 
-    fn record(&self, page: &Page, locator: Locator) -> Found {
+    fn record<R: Record>(&self, page: &Page, locator: Locator) -> Found<R> {
         match page.find(locator.tag, &self.key) {
-            Ok(Some(bytes)) => IdentityRecord::decode(bytes)
-                .map_or(Found::Unreadable, |r| Found::Record(Box::new(r))),
+            Ok(Some(bytes)) => {
+                R::decode(bytes).map_or(Found::Unreadable, |r| Found::Record(Box::new(r)))
+            }
             Ok(None) => Found::Nothing,
             Err(_) => Found::Unreadable,
         }
     }
 
-    /// The record of an identity.
-    pub(crate) fn read(&self, locator: Locator, metrics: &Metrics) -> Found {
-        match self.page(PageKind::Identity, locator, metrics) {
+    /// The record of an identity or a source, or a profile.
+    pub(crate) fn read<R: Record>(&self, locator: Locator, metrics: &Metrics) -> Found<R> {
+        match self.page(self.name::<R>(locator), metrics) {
             Some((page, _, _)) => self.record(&page, locator),
             None => Found::Unreadable,
         }
     }
 
-    /// The profile of an identity. A damaged one is as none.
-    pub(crate) fn profile(&self, locator: Locator, metrics: &Metrics) -> Option<Profile> {
-        let (page, _, _) = self.page(PageKind::Routes, locator, metrics)?;
-        let bytes = page.find(locator.tag, &self.key).ok().flatten()?;
-        Profile::decode(bytes)
-    }
-
-    /// Changes the profile of an identity; `change` may be called again after a conflict.
-    pub(crate) fn update_profile(
-        &self,
-        locator: Locator,
-        metrics: &Metrics,
-        change: impl Fn(&mut Profile),
-    ) -> Written {
-        self.rewrite(PageKind::Routes, locator, metrics, |page, bytes| {
-            let known = page.find(locator.tag, &self.key).ok().flatten();
-            let mut profile = known.and_then(Profile::decode).unwrap_or_default();
-            change(&mut profile);
-            profile.encode(bytes);
-            Some(profile.activity())
-        })
-    }
-
     /// Changes a record. `change` gives the new record, or `None` to leave it; it may be called again after a conflict.
-    pub(crate) fn update(
+    pub(crate) fn update<R: Record>(
         &self,
         locator: Locator,
         metrics: &Metrics,
-        mut change: impl FnMut(Option<&IdentityRecord>) -> Option<IdentityRecord>,
+        mut change: impl FnMut(Option<&R>) -> Option<R>,
     ) -> Written {
-        self.rewrite(PageKind::Identity, locator, metrics, |page, bytes| {
-            let found = match self.record(page, locator) {
+        let name = self.name::<R>(locator);
+        let mut bytes = Vec::with_capacity(512);
+        for _ in 0..TRIES {
+            let Some((mut page, cas, health)) = self.page(name, metrics) else {
+                break;
+            };
+            if health == PageHealth::Newer {
+                break;
+            }
+            let found = match self.record(&page, locator) {
                 Found::Record(record) => Some(record),
                 Found::Nothing => None,
                 Found::Unreadable => {
@@ -189,40 +226,18 @@ impl Store {
                     None
                 }
             };
-            let changed = change(found.as_deref())?;
-            changed.encode(bytes);
-            Some(changed.activity())
-        })
-    }
-
-    /// Rewrites one record of a page: `encode` appends its bytes and says how active it is, or leaves it.
-    fn rewrite(
-        &self,
-        kind: PageKind,
-        locator: Locator,
-        metrics: &Metrics,
-        mut encode: impl FnMut(&Page, &mut Vec<u8>) -> Option<Activity>,
-    ) -> Written {
-        let (name, index) = (letter(kind), locator.page % self.count(kind));
-        let mut bytes = Vec::with_capacity(512);
-        for _ in 0..TRIES {
-            let Some((mut page, cas, health)) = self.page(kind, locator, metrics) else {
-                break;
-            };
-            if health == PageHealth::Newer {
-                break;
-            }
-            bytes.clear();
-            let Some(activity) = encode(&page, &mut bytes) else {
+            let Some(changed) = change(found.as_deref()) else {
                 return Written::Unchanged;
             };
-            match page.put(locator.tag, &bytes, activity, &self.key) {
+            bytes.clear();
+            changed.encode(&mut bytes);
+            match page.put(locator.tag, &bytes, changed.activity(), &self.key) {
                 Some(evicted) => metrics.add(Count::Evicted, i64::from(evicted)),
                 None => break,
             }
             match self
                 .memory
-                .set(format_args!("{name}{index:x}"), page.as_bytes(), cas)
+                .set(format_args!("{name}"), page.as_bytes(), cas)
             {
                 Ok(()) => return Written::Yes,
                 Err(Status::CAS_MISMATCH) => metrics.count(Count::CasRetry),
@@ -233,12 +248,21 @@ impl Store {
     }
 }
 
-/// What the keys of pages of a kind begin with.
-const fn letter(kind: PageKind) -> char {
-    match kind {
-        PageKind::Identity => 'i',
-        PageKind::Routes => 'r',
-        PageKind::Source => 'a',
+/// The key of a page.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    kind: PageKind,
+    index: u64,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.kind {
+            PageKind::Identity => 'i',
+            PageKind::Routes => 'r',
+            PageKind::Source => 's',
+        };
+        write!(f, "{mark}{:x}", self.index)
     }
 }
 

@@ -1,54 +1,71 @@
-//! What is known before the story begins: `examples/history.jsonl`, lived through in seconds.
-//! May use the stage and the cast.
-//! Must not send anything the history does not hold.
+//! What is known before the story begins: a baseline trained from `examples/history.jsonl` by `stepgate train`.
+//! May use the command line and files of its own.
+//! Must not learn in any other way.
+
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
-use stepgate_testkit::http::Connection;
-use stepgate_testkit::tokens::{Token, now};
+use stepgate::signals::ecs::parse_time;
+use stepgate_testkit::envoy::TempDir;
+use stepgate_testkit::tokens::now;
 
 use crate::Failure;
-use crate::cast;
-use crate::stage::{ISSUER, Stage, file};
+use crate::stage::file;
 
-/// Plays every successful event as a request. Returns how many there were.
-pub(crate) fn live(stage: &Stage) -> Result<usize, Failure> {
-    let text = std::fs::read_to_string(file("examples/history.jsonl"))?;
-    let events = text
+/// The history ends so long before the story, in seconds: a day, so that its hours are those of the story.
+const PAUSE: f64 = 24.0 * 3600.0;
+
+/// The snapshot as `baseline.snapshot` of a policy takes it, and what `stepgate train` said.
+pub(crate) fn train(secret: &str) -> Result<(String, String), Failure> {
+    let dir = TempDir::new();
+    let events = dir.write("history.jsonl", recent(&file("examples/history.jsonl"))?);
+    let snapshot = dir.path().join("baseline.txt");
+    let output = Command::new(stepgate()?)
+        .arg("train")
+        .arg(&events)
+        .arg("--policy")
+        .arg(file("examples/policy.json"))
+        .arg("--base64")
+        .arg("--output")
+        .arg(&snapshot)
+        .env("STEPGATE_KEY", secret)
+        .output()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    if !output.status.success() {
+        return Err(format!("stepgate train: {said}").into());
+    }
+    let text = std::fs::read_to_string(&snapshot)?;
+    Ok((text.trim().to_owned(), said))
+}
+
+/// The events, moved in time as a whole so that they end a day ago.
+fn recent(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path)?;
+    let mut events = text
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<Vec<Value>, _>>()?;
-    let mut connection = Connection::open(stage.address())?;
-    let successes = events
-        .iter()
-        .filter(|event| event["event.outcome"] == "success");
-    let mut played = 0;
-    for (index, event) in successes.enumerate() {
-        let before = (events.len() - index) as u64;
-        let token = token(event, now() - before).sign(&stage.key);
-        let field = |name: &str| event[name].as_str().unwrap_or_default();
-        let request = stepgate_testkit::http::Request::get("/api/orders")
-            .header("host", "api.example")
-            .header("user-agent", field("user_agent.original"))
-            .header("x-forwarded-for", field("source.ip"))
-            .header("x-geo-country", field("source.geo.country_iso_code"))
-            .header("x-geo-city", field("source.geo.city_name"))
-            .header("x-geo-asn", event["source.as.number"].to_string())
-            .bearer(&token);
-        let response = connection.send(&request)?;
-        if response.status != 200 {
-            return Err(format!("{event}\ngot {}: {}", response.status, response.text()).into());
-        }
-        played += 1;
+    let time = |event: &Value| event["@timestamp"].as_str().and_then(parse_time);
+    let last = events.iter().filter_map(time).fold(0.0, f64::max);
+    let later = now() as f64 - PAUSE - last;
+    let mut moved = String::with_capacity(text.len());
+    for event in &mut events {
+        event["@timestamp"] = time(event).map(|time| time + later).into();
+        moved.push_str(&format!("{event}\n"));
     }
-    Ok(played)
+    Ok(moved)
 }
 
-fn token(event: &Value, time: u64) -> Token {
-    let user = event["user.id"].as_str().unwrap_or_default();
-    let subject = user.trim_start_matches(ISSUER).trim_start_matches('|');
-    match event["session.id"].as_str() {
-        // Sixty days pass in a second: a second factor vouches for every new device on the way.
-        Some(session) => cast::token(subject, session, time).claim("acr", "mfa"),
-        None => cast::machine_token(subject, &format!("{}", event["token.id"])),
+/// The command line, built beside this program.
+fn stepgate() -> Result<std::path::PathBuf, Failure> {
+    let own = std::env::current_exe()?;
+    let built = own.parent().and_then(Path::parent);
+    let path = built.ok_or("no target directory")?.join("stepgate");
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(format!("{} is missing: `make demo` builds it", path.display()).into())
     }
 }

@@ -63,8 +63,7 @@ fn demo() -> Result<(), Failure> {
         "Envoy with two workers on http://{}, started from envoy/envoy.yaml with examples/policy.json in enforce mode.",
         stage.address()
     );
-    let known = history::live(&stage)?;
-    println!("The baseline knows {known} sign-ins from examples/history.jsonl.\n");
+    println!("Baseline from examples/history.jsonl: {}.\n", stage.trained);
     let steps = story::story(&stage);
     let wrong = play::play(&stage, &steps)?;
     println!();

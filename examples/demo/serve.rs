@@ -8,7 +8,7 @@ use stepgate_testkit::tokens::{Token, now};
 
 use crate::cast::{self, Agent, CHROME, CURL, FIREFOX, HOME, HOTEL, OFFICE, Place};
 use crate::stage::Stage;
-use crate::{Failure, history, interrupted};
+use crate::{Failure, interrupted};
 
 const PORT: u16 = 10_000;
 /// Long enough for an afternoon.
@@ -16,15 +16,13 @@ const HOURS: u64 = 8;
 
 pub(crate) fn serve() -> Result<(), Failure> {
     let stage = Stage::set(PORT)?;
-    let known = history::live(&stage)?;
     let long = |token: Token| token.claim("exp", now() + HOURS * 3600).sign(&stage.key);
     let home = long(cast::token("alice", "run-home", now()));
     let abroad = long(cast::token("alice", "run-abroad", now() + 1));
     let solved = cast::token("alice", "run-abroad", now() + 60);
     let solved = long(solved.claim("acr", "mfa"));
-    println!(
-        "Envoy on http://127.0.0.1:{PORT} with examples/policy.json in enforce mode; the baseline knows {known} sign-ins."
-    );
+    println!("Envoy on http://127.0.0.1:{PORT} with examples/policy.json in enforce mode.");
+    println!("Baseline from examples/history.jsonl: {}.", stage.trained);
     println!(
         "The API behind it echoes what it got. Each line can be pasted into another terminal (tokens hold for {HOURS} hours)."
     );

@@ -11,18 +11,23 @@ use stepgate_testkit::envoy::{Envoy, Setup, until};
 use stepgate_testkit::http::{Request, Upstream};
 use stepgate_testkit::tokens::{Key, jwks, now};
 
-use crate::{Failure, cast};
+use crate::{Failure, cast, history};
 
 /// The issuer of `examples/policy.json`.
 pub(crate) const ISSUER: &str = "https://idp.example/";
 /// The audience of `examples/policy.json`.
 pub(crate) const AUDIENCE: &str = "https://api.example/";
 
+/// The key of all hashes, for the filter and for `stepgate train`.
+const SECRET: &str = "a secret of the demonstration";
+
 /// Everything that runs. Dropping it stops all of it.
 pub(crate) struct Stage {
     pub(crate) envoy: Envoy,
     pub(crate) upstream: Upstream,
     pub(crate) key: Key,
+    /// What `stepgate train` said of the baseline.
+    pub(crate) trained: String,
 }
 
 impl Stage {
@@ -31,16 +36,19 @@ impl Stage {
         let upstream = Upstream::start()?;
         let key = Key::rsa("demo-1");
         upstream.jwks(&jwks(&[&key]));
-        let bootstrap = bootstrap(port, &upstream, &policy()?)?;
+        let (snapshot, trained) = history::train(SECRET)?;
+        let bootstrap = bootstrap(port, &upstream, &policy(snapshot)?)?;
         let envoy = Setup::new(&bootstrap)
             .concurrency(2)
-            .env("STEPGATE_KEY", "a secret of the demonstration")
+            .env("STEPGATE_KEY", SECRET)
             .start()?;
         let stage = Self {
             envoy,
             upstream,
             key,
+            trained,
         };
+        stage.envoy.wait_for_log("snapshot loaded");
         stage.wait_for_keys();
         Ok(stage)
     }
@@ -72,10 +80,11 @@ fn read(name: &str) -> Result<String, Failure> {
     fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// `examples/policy.json`, with one word changed.
-fn policy() -> Result<Value, Failure> {
+/// `examples/policy.json`, enforced, with a baseline.
+fn policy(snapshot: String) -> Result<Value, Failure> {
     let mut policy: Value = serde_json::from_str(&read("examples/policy.json")?)?;
     policy["mode"] = "enforce".into();
+    policy["baseline"] = json!({ "snapshot": snapshot });
     Ok(policy)
 }
 

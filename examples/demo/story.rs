@@ -124,9 +124,9 @@ pub(crate) fn story(stage: &Stage) -> Vec<Step> {
             .tale("Her token from the morning is stolen and replayed from elsewhere, with another client: the thief has no second factor.")
             .expect(Outcome::Challenged, &["impossible-travel", "session-client"]),
         step("alice", THIEF, BORROWED, "POST", "/api/orders", Some(&at_home))
-            .tale("The thief tries again and again: three challenges unanswered, and this session is shut.")
+            .tale("The thief tries again and again. Until the challenge is answered this session is no better than a new sign-in: denied.")
             .after(2)
-            .expect(Outcome::Refused, &["challenge-unsolved"]),
+            .expect(Outcome::Refused, &["impossible-travel"]),
         step("svc-billing", THIEF, CURL, "POST", "/api/invoices", Some(&machine))
             .tale("So is the machine's. It cannot answer a challenge: what is not safe is refused.")
             .expect(Outcome::Refused, &["session-client"]),

@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use super::bytes::{Reader, Writer};
 use super::decay::{DAY, factor};
 use super::hours::Hours;
+use super::lately::Lately;
 use super::page::Activity;
 use super::session::Session;
 use super::tally::Tallies;
@@ -97,6 +98,8 @@ pub struct IdentityRecord {
     pub sessions: ArrayVec<Session, SESSIONS>,
     /// Providers that sessions moved to.
     pub moves: Tallies,
+    /// The last hour.
+    pub lately: Lately,
 }
 
 /// Calls a method on every table of values.
@@ -168,6 +171,7 @@ impl IdentityRecord {
             values.settle(day);
         });
         self.moves.decay(factor);
+        self.lately.fade(now);
     }
 
     /// Adds what another record of the same identity learned from other events.
@@ -196,6 +200,7 @@ impl IdentityRecord {
         client.device.merge(&other.client.device);
         self.hours.merge(&other.hours);
         self.moves.merge(&other.moves, MOVES);
+        self.lately.merge(&other.lately);
         for event in other.recent {
             self.remember_event(event);
         }
@@ -321,6 +326,7 @@ impl IdentityRecord {
         out.u8(self.sessions.len() as u8);
         self.sessions.iter().for_each(|session| session.encode(out));
         self.moves.encode(out);
+        self.lately.encode(out);
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -370,6 +376,7 @@ impl IdentityRecord {
             record.sessions.try_push(Session::decode(input)?).ok()?;
         }
         record.moves = Tallies::decode(input, MOVES)?;
+        record.lately = Lately::decode(input)?;
         input.is_empty().then_some(record)
     }
 }

@@ -32,6 +32,12 @@ pub enum PageKind {
     Source = 3,
 }
 
+/// How many of `pages` hold sources, and how many profiles: an eighth each, the rest holds identities.
+#[must_use]
+pub const fn source_pages(pages: u64) -> u64 {
+    if pages < 16 { 1 } else { pages / 8 }
+}
+
 impl PageKind {
     /// Longest record of this kind, in bytes: a quarter of a page, for profiles with their routes a third.
     #[must_use]

@@ -10,7 +10,7 @@ use stepgate::baseline::population::Population;
 use stepgate::baseline::profile::{Closed, Profile};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::evidence::Watched;
-use stepgate::observe::lesson;
+use stepgate::observe::lesson_of_window;
 use stepgate::signals::keyed::Locator;
 
 /// What followed identities do.
@@ -62,7 +62,7 @@ impl Behaviour {
     ) {
         let Some(closed) = closed else { return };
         self.profiles.entry(locator).or_default().learn(&closed);
-        if let Some(lesson) = lesson(&closed) {
+        if let Some(lesson) = lesson_of_window(&closed) {
             population.learn(&lesson);
         }
     }

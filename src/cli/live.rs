@@ -2,10 +2,11 @@
 //! May use: the engine's two functions and a memory.
 //! Must not: look at a label before the score is made.
 
-use stepgate::assess::{Assessment, Lesson, assess};
+use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::baseline::population::Population;
+use stepgate::baseline::source::SourceKey;
 use stepgate::evidence::Known;
-use stepgate::observe::{self, observe};
+use stepgate::observe::{self, Observation, Response, observe};
 use stepgate::policy::{Policy, Route};
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
@@ -41,12 +42,14 @@ pub(crate) struct Live {
     buffer: Vec<u8>,
 }
 
-/// Whether what an event asked for was done: by its outcome, else by its status as the filter judges one.
-fn succeeded(event: &Event<'_>) -> bool {
+/// How what an event asked for ended: by its outcome, else by its status as the filter judges one.
+fn outcome(event: &Event<'_>) -> Option<observe::Outcome> {
     match (event.outcome, event.status) {
-        (Some(outcome), _) => outcome == Outcome::Success,
-        (None, Some(status)) => (100..400).contains(&status) || status == 404,
-        (None, None) => true,
+        (Some(outcome), _) => Some(observe::Outcome {
+            succeeded: outcome == Outcome::Success,
+        }),
+        (None, Some(status)) => observe::Outcome::of_status(status),
+        (None, None) => Some(observe::Outcome { succeeded: true }),
     }
 }
 
@@ -83,8 +86,11 @@ impl Live {
         let record = features
             .identity
             .and_then(|locator| self.memory.find(locator, &self.key));
+        let wanted = wants_sources(tier, &signals, &features, record.as_ref());
+        let sources = self.memory.sources(&wanted, &self.key);
         let known = Known::of(&self.population)
             .with_identity(record.as_ref())
+            .with_sources(&sources)
             .with_behaviour(followed.map(|locator| self.behaviour.of(locator)));
         let mut assessment = assess(&self.policy, tier, &signals, &features, &known);
         if self.learn == Learn::Unlabelled {
@@ -95,14 +101,36 @@ impl Live {
             };
             assessment.owner = Some(event.attack.is_none());
         }
-        let outcome = observe::Outcome {
-            succeeded: succeeded(event),
-            status: event.status.unwrap_or(0),
-            bytes: event.bytes.unwrap_or(0),
+        // What was refused here never reached anybody who could have said more.
+        let outcome = match assessment.decision.refused() {
+            Some(_) => Some(observe::Outcome { succeeded: true }),
+            None => outcome(event),
         };
-        let seen = observe(&features, &assessment, outcome, &known);
+        if let Some(outcome) = outcome {
+            let seen = observe(&features, &assessment, outcome, &known);
+            self.learn(&features, &assessment, &seen);
+        }
+        if let Some(locator) = followed {
+            let response = Response {
+                done: outcome.is_some_and(|outcome| outcome.succeeded),
+                status: event.status.unwrap_or(0),
+                bytes: event.bytes.unwrap_or(0),
+            };
+            let ongoing = self.behaviour.ongoing(locator);
+            let closed = observe::follow(&features, &assessment, response, ongoing);
+            self.behaviour.learn(locator, closed, &mut self.population);
+        }
+        assessment
+    }
+
+    fn learn(&mut self, features: &Features, assessment: &Assessment, seen: &Observation) {
         for lesson in &seen.lessons {
             self.population.learn(lesson);
+        }
+        if let Some(lesson) = &seen.source {
+            for key in SourceKey::of(features) {
+                self.memory.teach(key, lesson, &self.key, &mut self.buffer);
+            }
         }
         if let (Some(locator), Some(record)) = (features.identity, &seen.record) {
             self.memory
@@ -112,11 +140,5 @@ impl Live {
                 self.newest = self.newest.max(features.now);
             }
         }
-        if let Some(locator) = followed {
-            let ongoing = self.behaviour.ongoing(locator);
-            let closed = observe::follow(&features, &assessment, outcome, ongoing);
-            self.behaviour.learn(locator, closed, &mut self.population);
-        }
-        assessment
     }
 }

@@ -1,17 +1,27 @@
-//! Identity records of a command: all of them, or as many as the filter's pages would hold.
+//! Records of a command: all of them, or as many as the filter's pages would hold.
 //! May use: the baseline.
-//! Must not: learn.
+//! Must not: decide what is learned.
 
 use std::collections::HashMap;
 
+use arrayvec::ArrayVec;
+use stepgate::assess::SOURCES;
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{PAGE_BYTES, Page, PageKind};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind, source_pages};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
+use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
 use stepgate::signals::keyed::{HashKey, Locator};
+
+/// Identities and sources.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    identities: Table,
+    sources: Table,
+}
 
 /// Records by locator, in the bytes a page would hold: what is read back is what the filter would read.
 #[derive(Debug)]
-pub(crate) enum Memory {
+enum Table {
     /// Every record.
     Unbounded(HashMap<Locator, Box<[u8]>>),
     /// A fixed number of pages; the least active record of a full page makes room.
@@ -21,26 +31,27 @@ pub(crate) enum Memory {
 impl Memory {
     /// Unbounded, or the pages of so many MiB.
     pub(crate) fn new(mebibytes: Option<u32>, key: &HashKey) -> Self {
-        match mebibytes {
-            None => Self::Unbounded(HashMap::new()),
-            Some(mebibytes) => {
-                let pages = ((mebibytes as usize) << 20) / PAGE_BYTES;
-                Self::Pages(vec![Page::empty(PageKind::Identity, key); pages.max(1)])
-            }
+        let Some(mebibytes) = mebibytes else {
+            return Self {
+                identities: Table::Unbounded(HashMap::new()),
+                sources: Table::Unbounded(HashMap::new()),
+            };
+        };
+        let pages = ((mebibytes as u64) << 20) / PAGE_BYTES as u64;
+        let sources = source_pages(pages);
+        let table =
+            |kind, pages: u64| Table::Pages(vec![Page::empty(kind, key); pages.max(1) as usize]);
+        Self {
+            identities: table(PageKind::Identity, pages - 2 * sources),
+            sources: table(PageKind::Source, sources),
         }
     }
 
     /// The record of an identity.
     pub(crate) fn find(&self, locator: Locator, key: &HashKey) -> Option<IdentityRecord> {
-        match self {
-            Self::Unbounded(records) => records
-                .get(&locator)
-                .and_then(|bytes| IdentityRecord::decode(bytes)),
-            Self::Pages(pages) => pages
-                .get(index(pages.len(), locator))
-                .and_then(|page| page.find(locator.tag, key).ok().flatten())
-                .and_then(IdentityRecord::decode),
-        }
+        self.identities
+            .find(locator, key)
+            .and_then(IdentityRecord::decode)
     }
 
     /// Stores a record.
@@ -53,18 +64,41 @@ impl Memory {
     ) {
         buffer.clear();
         record.encode(buffer);
-        match self {
-            Self::Unbounded(records) => {
-                records.insert(locator, buffer.as_slice().into());
-            }
-            Self::Pages(pages) => {
-                let index = index(pages.len(), locator);
-                if let Some(page) = pages.get_mut(index) {
-                    // Evictions are what a bound means.
-                    let _evicted = page.put(locator.tag, buffer, record.activity(), key);
-                }
-            }
-        }
+        self.identities
+            .store(locator, buffer, record.activity(), key);
+    }
+
+    /// The records of the sources that are known.
+    pub(crate) fn sources(
+        &self,
+        wanted: &[SourceKey],
+        key: &HashKey,
+    ) -> ArrayVec<(SourceKey, Source), SOURCES> {
+        let find = |wanted: &SourceKey| {
+            let bytes = self.sources.find(wanted.locator(), key)?;
+            Some((*wanted, Source::decode(bytes)?))
+        };
+        wanted.iter().filter_map(find).take(SOURCES).collect()
+    }
+
+    /// Teaches a source.
+    pub(crate) fn teach(
+        &mut self,
+        source: SourceKey,
+        lesson: &SourceLesson,
+        key: &HashKey,
+        buffer: &mut Vec<u8>,
+    ) {
+        let locator = source.locator();
+        let mut record = self
+            .sources
+            .find(locator, key)
+            .and_then(Source::decode)
+            .unwrap_or_default();
+        record.learn(source.kind, lesson);
+        buffer.clear();
+        record.encode(buffer);
+        self.sources.store(locator, buffer, record.activity(), key);
     }
 
     /// Takes over records of a snapshot. Those a smaller memory has no room for are evicted as live ones would be.
@@ -81,18 +115,19 @@ impl Memory {
         }
     }
 
-    /// Number of records.
+    /// Number of identities.
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Unbounded(records) => records.len(),
-            Self::Pages(pages) => pages.iter().map(Page::len).sum(),
+        match &self.identities {
+            Table::Unbounded(records) => records.len(),
+            Table::Pages(pages) => pages.iter().map(Page::len).sum(),
         }
     }
 
-    /// Gives every record to a snapshot. Only unbounded memory knows whole locators; pages are for measuring.
+    /// Gives every identity to a snapshot; sources are traffic and not habit. Only unbounded memory knows whole locators;
+    /// pages are for measuring.
     pub(crate) fn write(self, snapshot: &mut SnapshotWriter) -> u64 {
         let mut too_long = 0;
-        if let Self::Unbounded(records) = self {
+        if let Table::Unbounded(records) = self.identities {
             for (locator, bytes) in records {
                 let fits = snapshot.record(PageKind::Identity, locator, |out| {
                     out.extend_from_slice(&bytes);
@@ -101,6 +136,32 @@ impl Memory {
             }
         }
         too_long
+    }
+}
+
+impl Table {
+    fn find(&self, locator: Locator, key: &HashKey) -> Option<&[u8]> {
+        match self {
+            Self::Unbounded(records) => records.get(&locator).map(|bytes| &**bytes),
+            Self::Pages(pages) => pages
+                .get(index(pages.len(), locator))
+                .and_then(|page| page.find(locator.tag, key).ok().flatten()),
+        }
+    }
+
+    fn store(&mut self, locator: Locator, bytes: &[u8], activity: Activity, key: &HashKey) {
+        match self {
+            Self::Unbounded(records) => {
+                records.insert(locator, bytes.into());
+            }
+            Self::Pages(pages) => {
+                let index = index(pages.len(), locator);
+                if let Some(page) = pages.get_mut(index) {
+                    // Evictions are what a bound means.
+                    let _evicted = page.put(locator.tag, bytes, activity, key);
+                }
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod network;
 mod novelty;
 mod reason;
 pub(crate) mod session;
+pub(crate) mod source;
 mod time;
 mod velocity;
 
@@ -16,6 +17,7 @@ use arrayvec::ArrayVec;
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::{PatternLesson, Population};
 use crate::baseline::session::Session;
+use crate::baseline::source::{Source, SourceKey, SourceKind};
 use crate::signals::features::Features;
 
 pub use behaviour::{Conduct, Watched};
@@ -45,6 +47,8 @@ pub struct Known<'a> {
     pub population: &'a Population,
     /// What the identity does; absent where it is not followed.
     pub behaviour: Option<Watched<'a>>,
+    /// The source records that were wanted and found.
+    pub sources: &'a [(SourceKey, Source)],
 }
 
 impl<'a> Known<'a> {
@@ -55,6 +59,7 @@ impl<'a> Known<'a> {
             identity: None,
             population,
             behaviour: None,
+            sources: &[],
         }
     }
 
@@ -70,6 +75,32 @@ impl<'a> Known<'a> {
     pub const fn with_identity(mut self, record: Option<&'a IdentityRecord>) -> Self {
         self.identity = record;
         self
+    }
+
+    /// The same with the records of the sources it asks from.
+    #[must_use]
+    pub const fn with_sources(mut self, sources: &'a [(SourceKey, Source)]) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    fn source(&self, kind: SourceKind) -> Option<&'a Source> {
+        self.sources
+            .iter()
+            .find(|(key, _)| key.kind == kind)
+            .map(|(_, source)| source)
+    }
+
+    /// Whether the network burst of late.
+    pub(crate) fn is_hot(&self, now: u32) -> bool {
+        self.source(SourceKind::Prefix)
+            .is_some_and(|source| source.is_hot(now))
+    }
+
+    /// Whether many identities share the network: then it says nothing about one of them, and is nobody's place.
+    pub(crate) fn is_shared(&self, now: u32) -> bool {
+        self.source(SourceKind::Prefix)
+            .is_some_and(|source| source.is_shared(now))
     }
 }
 
@@ -95,6 +126,7 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     let Some(record) = known.identity.filter(|record| record.history > 0) else {
         network::stranger(features, known, &mut found);
         velocity::crowd(features, known, true, &mut found);
+        source::gather(features, known, &mut found);
         let conduct = behaviour::gather(features, known, &mut found);
         return Findings {
             evidence: found.list,
@@ -122,8 +154,9 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
         (from.level, Some(pattern))
     };
     let new_network = level > 2;
-    velocity::travel(record, features, &mut found);
+    velocity::travel(record, features, known, &mut found);
     velocity::crowd(features, known, new_network, &mut found);
+    source::gather(features, known, &mut found);
     let returning = is_returning(record, features);
     if returning {
         found.add(Reason::Returning, -1.0);
@@ -140,6 +173,14 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     }
 }
 
+/// Evidence of an attempt that names nobody: where it comes from.
+#[must_use]
+pub fn of_attempt(features: &Features, known: &Known<'_>, weights: &Weights) -> EvidenceList {
+    let mut found = Gathered::new(weights);
+    source::gather(features, known, &mut found);
+    found.list
+}
+
 /// Evidence of a request inside a session that is known.
 #[must_use]
 pub fn of_request(
@@ -151,7 +192,8 @@ pub fn of_request(
     let mut found = Gathered::new(weights);
     if let Some(record) = known.identity {
         session::gather(record, session, features, known, &mut found);
-        velocity::travel(record, features, &mut found);
+        velocity::travel(record, features, known, &mut found);
+        source::gather(features, known, &mut found);
         behaviour::critical(features, &mut found);
     }
     let conduct = behaviour::gather(features, known, &mut found);
@@ -210,6 +252,15 @@ impl<'a> Gathered<'a> {
         Self {
             list: EvidenceList::new(),
             weights,
+        }
+    }
+
+    /// Takes back what speaks for the owner in some families.
+    fn void(&mut self, of: impl Fn(Family) -> bool) {
+        for piece in &mut self.list {
+            if of(piece.reason.family()) {
+                piece.nats = piece.nats.max(0.0);
+            }
         }
     }
 

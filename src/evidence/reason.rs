@@ -196,9 +196,27 @@ reasons! {
     NetworkBurst "network-burst" Velocity Suspicion 1.0
         "many other identities arrived within a day on this provider, which is new to this one"
         "ln((k + 1) / (e + 1)), k others within 12 to 24 h, e the daily mean";
-    AddressAbuse "address-abuse" Velocity Suspicion 1.0
-        "other identities failed at this address within a day"
-        "ln((1 + failed) / (1 + succeeded)), distinct other identities";
+    BruteForce "brute-force" Velocity Suspicion 1.0
+        "too many failures from this network, or of this identity from here"
+        "n >= 25 failures of the /24 or /48 in 15 min: ln(100 n / 25), until a day after the last (4 h where shared); 4, 8, 20 failures of the identity from here (half-life 10 min): 0.5, 1, 2";
+    CredentialStuffing "credential-stuffing" Velocity Suspicion 1.0
+        "too many failures from this network, with many names"
+        "as brute-force, with >= 15 names in 30 to 60 min";
+    PasswordSpray "password-spray" Velocity Suspicion 1.0
+        "many names fail from here, each a few times, out of proportion to the successes"
+        "k >= 5 names in 30 to 60 min, at most 8 failures each, failures >= 3 (1 + f / (1 - f) successes), f the usual share that fails: 2 + ln(k / 5)";
+    DistributedAttack "distributed-attack" Velocity Suspicion 1.0
+        "failures out of proportion spread over the networks of a provider or over one client, or over one identity"
+        "the provider or the client string: brute-force or password-spray, in proportion; 1 on a new network where >= 5 networks and >= 10 failures tried this identity within the hour";
+    SuccessAfterFailures "success-after-failures" Velocity Suspicion 1.0
+        "a success after at least four failures of the same identity from the same network"
+        "1.5 more than the failures alone";
+    ManyIdentities "many-identities" Velocity Suspicion 1.0
+        "one client at one address is used with many identities"
+        "5 names in 30 to 60 min: 1, 20: 2.5; not where many identities share the network";
+    AccountSharing "account-sharing" Velocity Suspicion 1.0
+        "one person's identity is in use from many networks or with many devices at once"
+        "networks in 30 to 60 min: 4: 0.4, 5: 0.8, 7: 1.5, 10: 2; more than 4 clients: 0.8";
     SessionMoved "session-moved" Network Novelty 1.0
         "a session used from a network that sessions are not handed over to"
         "ln p(provider) - ln(rate of moves * p(moves go there)), own moves backing off to everybody's";

@@ -1,4 +1,4 @@
-//! How fast and how many: journeys nobody makes, networks many arrive on at once, addresses others fail at.
+//! How fast and how many: journeys nobody makes, networks many arrive on at once.
 //! May use: signals, baseline.
 //! Must not: take a shared or anonymous network for the end of a journey.
 
@@ -15,7 +15,12 @@ const FLIGHT: f64 = 900.0;
 const NEAR: f64 = 500.0;
 
 /// Journeys since the last places.
-pub(super) fn travel(record: &IdentityRecord, features: &Features, found: &mut Gathered<'_>) {
+pub(super) fn travel(
+    record: &IdentityRecord,
+    features: &Features,
+    known: &Known<'_>,
+    found: &mut Gathered<'_>,
+) {
     let Some(here) = features.point else { return };
     let anonymous = Anonymiser::TOR
         | Anonymiser::VPN
@@ -23,7 +28,8 @@ pub(super) fn travel(record: &IdentityRecord, features: &Features, found: &mut G
         | Anonymiser::HOSTING
         | Anonymiser::RELAY
         | Anonymiser::UNKNOWN;
-    if features.anonymiser.has(anonymous) || features.kind.is_machine() {
+    let nowhere = features.anonymiser.has(anonymous) || known.is_shared(features.now);
+    if nowhere || features.kind.is_machine() {
         return;
     }
     // Who is known in both countries switches a VPN on and off.
@@ -44,7 +50,7 @@ pub(super) fn travel(record: &IdentityRecord, features: &Features, found: &mut G
     }
 }
 
-/// Others arriving on a network that is new to the identity, and others failing at its address.
+/// Others arriving on a network that is new to the identity.
 pub(super) fn crowd(
     features: &Features,
     known: &Known<'_>,
@@ -53,16 +59,12 @@ pub(super) fn crowd(
 ) {
     let identity = features.identity.map_or(0, |locator| locator.tag as u32);
     let everybody = known.population;
-    if new_network && features.asn != 0 {
+    if new_network && features.asn != 0 && !known.is_shared(features.now) {
         found.add(
             Reason::NetworkBurst,
             everybody.burst(features.asn, identity, features.now),
         );
     }
-    found.add(
-        Reason::AddressAbuse,
-        everybody.abuse(features.address, identity, features.now),
-    );
 }
 
 /// Speed in km/h between a place and here, uncertainties taken off; `None` for what may be no journey at all.

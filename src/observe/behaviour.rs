@@ -2,7 +2,6 @@
 //! May use: every room before.
 //! Must not: read a clock or a page; create anything for a credential nobody verified.
 
-use super::Outcome;
 use crate::assess::Assessment;
 use crate::baseline::ongoing::{Ongoing, Step};
 use crate::baseline::population::{self, RouteLesson};
@@ -11,12 +10,35 @@ use crate::decision::Action;
 use crate::policy::Mode;
 use crate::signals::features::{Class, Features};
 
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// What was asked for was done.
+    pub done: bool,
+    /// Status; 0: unknown.
+    pub status: u16,
+    /// Bytes of the body; 0: unknown.
+    pub bytes: u64,
+}
+
+impl Response {
+    /// An answer of the upstream.
+    #[must_use]
+    pub const fn of(status: u16, bytes: u64) -> Self {
+        Self {
+            done: matches!(status, 100..=399),
+            status,
+            bytes,
+        }
+    }
+}
+
 /// Takes a request that was assessed into what is going on with its identity. Returns the window that it closed: the profile
-/// learns it, and everybody by [`lesson`].
+/// learns it, and everybody by [`lesson_of_window`].
 pub fn follow(
     features: &Features,
     assessment: &Assessment,
-    outcome: Outcome,
+    response: Response,
     ongoing: &mut Ongoing,
 ) -> Option<Closed> {
     let conduct = assessment.conduct.filter(|_| features.verified)?;
@@ -32,11 +54,11 @@ pub fn follow(
         object: features.object,
         ratio: conduct.ratio,
         judgement: conduct.judgement,
-        learned: passed && outcome.succeeded,
+        learned: passed && response.done,
         privileged: features.class == Class::Privileged,
         sensitive: features.class == Class::Sensitive,
-        refused: matches!(outcome.status, 401 | 403 | 404),
-        bytes: outcome.bytes,
+        refused: matches!(response.status, 401 | 403 | 404),
+        bytes: response.bytes,
         verdict: assessment.owner,
         loud: conduct.loud,
     })
@@ -44,7 +66,7 @@ pub fn follow(
 
 /// What everybody learns from a window.
 #[must_use]
-pub fn lesson(closed: &Closed) -> Option<population::Lesson> {
+pub fn lesson_of_window(closed: &Closed) -> Option<population::Lesson> {
     (!closed.routes.is_empty()).then(|| {
         population::Lesson::Routes(Box::new(RouteLesson {
             routes: closed.routes.clone(),
@@ -62,16 +84,12 @@ mod tests {
     use crate::baseline::population::Population;
     use crate::baseline::profile::Profile;
     use crate::evidence::{Known, Watched};
-    use crate::observe::observe;
+    use crate::observe::{Outcome, observe};
     use crate::policy::{Policy, Route, Tier};
     use crate::signals::keyed::HashKey;
     use crate::signals::request::{Kind, RequestSignals, Signals, Standing, Subject};
 
-    const DONE: Outcome = Outcome {
-        succeeded: true,
-        status: 200,
-        bytes: 500,
-    };
+    const DONE: Response = Response::of(200, 500);
 
     fn policy() -> Policy {
         Policy::parse(r#"{"tiers":[{"name":"recovery","paths":["/recover"],"class":"recovery"}]}"#)
@@ -138,7 +156,7 @@ mod tests {
         let mut profile = Profile::default();
         profile.learn(&closed);
         assert_eq!(profile.judgement.windows, 1.0);
-        assert!(lesson(&closed).is_some());
+        assert!(lesson_of_window(&closed).is_some());
     }
 
     #[test]
@@ -159,7 +177,7 @@ mod tests {
             let known = Known::of(&population).with_identity(known);
             let assessment = assess(&policy, tier, &signals, &features, &known);
             assert_eq!(assessment.lesson, Lesson::Recovery);
-            let seen = observe(&features, &assessment, DONE, &known);
+            let seen = observe(&features, &assessment, Outcome { succeeded: true }, &known);
             assert_eq!(seen.record.map(|record| record.recovered), recovered);
             assert!(seen.lessons.is_empty());
         }

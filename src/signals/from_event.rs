@@ -16,8 +16,8 @@ use super::user_agent::{self, Client};
 /// Blur of coordinates in a log: databases place an address in its city at best.
 const MEASURED_KM: f64 = 50.0;
 
-/// What `event` says. Its user counts as verified: whoever wrote the log knew who it was. `services` are the names of
-/// machines in the policy.
+/// What `event` says. Its user counts as verified, since whoever wrote the log knew who it was; a login that failed only
+/// names one. `services` are the names of machines in the policy.
 #[must_use]
 pub fn signals<'e>(event: &'e Event<'_>, services: &[String]) -> Signals<'e> {
     Signals {
@@ -27,7 +27,12 @@ pub fn signals<'e>(event: &'e Event<'_>, services: &[String]) -> Signals<'e> {
             .as_deref()
             .filter(|user| !user.is_empty())
             .map_or(Standing::Anonymous, |user| {
-                Standing::Verified(subject(user, event, services))
+                let subject = subject(user, event, services);
+                if has_failed_login(event) {
+                    Standing::Unverified(subject)
+                } else {
+                    Standing::Verified(subject)
+                }
             }),
         network: network(event),
         client: client(event),
@@ -41,6 +46,15 @@ pub fn signals<'e>(event: &'e Event<'_>, services: &[String]) -> Signals<'e> {
             action: bytes(&event.action).unwrap_or_default(),
         },
     }
+}
+
+fn has_failed_login(event: &Event<'_>) -> bool {
+    let login = matches!(event.action.as_deref(), Some("login" | "recovery"));
+    let failed = match (event.outcome, event.status) {
+        (Some(outcome), _) => outcome == ecs::Outcome::Failure,
+        (None, status) => matches!(status, Some(401 | 403)),
+    };
+    login && failed
 }
 
 fn bytes<'e>(text: &'e Option<Cow<'_, str>>) -> Option<&'e [u8]> {

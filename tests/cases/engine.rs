@@ -114,10 +114,7 @@ impl Engine {
         let succeeded = !waits || matches!(wire.status, 100..400 | 404);
         if passed || !waits {
             let known = Known::of(&self.population).with_identity(record);
-            let end = observe::Outcome {
-                succeeded,
-                ..observe::Outcome::default()
-            };
+            let end = observe::Outcome { succeeded };
             let seen = observe(&features, &assessment, end, &known);
             for lesson in &seen.lessons {
                 self.population.learn(lesson);

@@ -77,13 +77,14 @@ impl Outcome {
         self
     }
 
+    /// A header the upstream got, or the client if the request did not reach it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        value(self.upstream.as_ref().unwrap_or(&self.client), name)
+    }
+
     /// What was done.
     pub(crate) fn decision(&self) -> Option<&str> {
-        let name = "x-stepgate-decision";
-        match &self.upstream {
-            Some(headers) => value(headers, name),
-            None => value(&self.client, name),
-        }
+        self.header("x-stepgate-decision")
     }
 }
 

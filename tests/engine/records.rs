@@ -3,7 +3,7 @@
 //! Must not build a record by hand: what counts is what can be learned.
 
 use proptest::prelude::*;
-use stepgate::assess::{Assessment, Lesson, Novel};
+use stepgate::assess::{Assessment, Attempt, Lesson, Novel};
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, MAX_RECORD, PAGE_BYTES, Page, PageKind};
 use stepgate::baseline::population::Population;
@@ -74,17 +74,10 @@ fn taught(
         lesson,
         conduct: None,
         owner: None,
+        attempt: Attempt::default(),
     };
     let known = Known::of(everybody).with_identity(record);
-    let seen = observe(
-        event,
-        &assessment,
-        Outcome {
-            succeeded,
-            ..Outcome::default()
-        },
-        &known,
-    );
+    let seen = observe(event, &assessment, Outcome { succeeded }, &known);
     for lesson in &seen.lessons {
         everybody.learn(lesson);
     }

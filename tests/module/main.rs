@@ -1,6 +1,6 @@
 //! The built module in a small wasm host: what it leaves behind, never in which order it asks.
 //! May use the test kit; the module is found by `STEPGATE_WASM`, else where `make wasm` puts it.
-//! Must not use the engine, but to write a snapshot: the module is known from outside only.
+//! Must not use the engine, but to write a snapshot and to compare: the module is known from outside only.
 #![cfg(not(target_family = "wasm"))]
 #![allow(
     clippy::unwrap_used,
@@ -11,10 +11,14 @@
 )]
 
 mod baseline;
+#[path = "../cases/mod.rs"]
+mod cases;
 mod configure;
 mod hostile;
 mod hosts;
 mod jwks;
+mod libraries;
+mod played;
 mod snapshot;
 
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
 //! The population as bytes: for shared data and snapshots.
 //! May use: the byte codec and the parts beside it.
-//! Must not: carry the addresses tried within a day, which are traffic and not habit.
+//! Must not: change what it carries.
 
 use super::networks::Networks;
 use super::patterns::Patterns;
@@ -12,7 +12,7 @@ use crate::baseline::tally::Tallies;
 use crate::baseline::values::Version;
 
 impl Population {
-    /// Appends everything but the addresses tried within a day.
+    /// Appends its bytes.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         let mut out = Writer(bytes);
         let out = &mut out;
@@ -22,7 +22,10 @@ impl Population {
             self.sessions.moved,
             self.sessions.upgrades,
             self.sessions.changes,
-        ] {
+        ]
+        .into_iter()
+        .chain(self.attempts)
+        {
             out.u64(number.to_bits());
         }
         out.u32(self.first);
@@ -77,6 +80,7 @@ impl Population {
                 changes: number()?,
                 moves: Tallies::default(),
             },
+            attempts: [number()?, number()?],
             ..Self::default()
         };
         population.first = input.u32()?;

@@ -43,8 +43,10 @@ pub struct RecentClient {
 /// What everybody learns from one event. Lessons add up, so that many VMs can teach one population.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lesson {
-    /// A credential was tried: succeeded or not, allowed or not.
+    /// A good credential was used, allowed or not.
     Attempt(Attempt),
+    /// A credential was wrong.
+    Failure,
     /// An authentication event was learned.
     Event(Box<EventLesson>),
     /// A session moved to another network.
@@ -76,15 +78,11 @@ pub struct RouteLesson {
 /// One attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Hash of the identity tried.
+    /// Hash of the identity.
     pub identity: u32,
-    /// Address.
-    pub address: u32,
     /// Provider.
     pub asn: u32,
-    /// Whether the credential was good.
-    pub succeeded: bool,
-    /// A success of an identity that never used this provider.
+    /// The identity never used this provider.
     pub arrival: bool,
     /// When.
     pub now: u32,

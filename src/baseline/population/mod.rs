@@ -21,24 +21,13 @@ use networks::Networks;
 use patterns::Patterns;
 pub use routes::Routes;
 pub use sessions::Sessions;
-use sketch::{Sketch, mix};
-use window::Window;
+use sketch::Sketch;
 
-/// Addresses whose failures and successes of a day are known.
-const SOURCES: usize = 8192;
 /// Clients of recent events: the strangers that versions are compared with.
 const RECENT: usize = 32;
 const COUNTRIES: usize = 256;
 /// Destinations of moves inside sessions.
 const MOVES: usize = 256;
-
-/// One recently used or tried address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Source {
-    address: u32,
-    failed: Window,
-    succeeded: Window,
-}
 
 /// Everybody.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +40,6 @@ pub struct Population {
     sketch: Sketch,
     networks: Networks,
     countries: ArrayVec<(u32, f32), COUNTRIES>,
-    sources: Vec<Source>,
     hours: [f32; 24],
     recent: ArrayVec<RecentClient, RECENT>,
     next: usize,
@@ -59,6 +47,8 @@ pub struct Population {
     patterns: Patterns,
     sessions: Sessions,
     routes: Routes,
+    /// Attempts whose credential was good, and wrong.
+    attempts: [f64; 2],
 }
 
 impl Default for Population {
@@ -70,7 +60,6 @@ impl Default for Population {
             sketch: Sketch::default(),
             networks: Networks::default(),
             countries: ArrayVec::new(),
-            sources: vec![Source::default(); SOURCES],
             hours: [0.0; 24],
             recent: ArrayVec::new(),
             next: 0,
@@ -78,6 +67,7 @@ impl Default for Population {
             patterns: Patterns::default(),
             sessions: Sessions::default(),
             routes: Routes::default(),
+            attempts: [0.0; 2],
         }
     }
 }
@@ -182,31 +172,19 @@ impl Population {
         libm::log((row.burst.others(identity, now) + 1.0) / (usual + 1.0)).max(0.0)
     }
 
-    /// Other identities that failed at this address within a day, against those that succeeded there: at least 0.
-    #[must_use]
-    pub fn abuse(&self, address: u32, identity: u32, now: u32) -> f64 {
-        match self.source(address) {
-            Some(source) => libm::log(
-                (1.0 + source.failed.others(identity, now))
-                    / (1.0 + source.succeeded.others(identity, now)),
-            )
-            .max(0.0),
-            None => 0.0,
-        }
-    }
-
-    fn source(&self, address: u32) -> Option<&Source> {
-        self.sources
-            .get(mix(address, 7) as usize % SOURCES)
-            .filter(|source| source.address == address && address != 0)
-    }
-
     /// For identities without history: an attacker comes from any provider alike, a customer from the usual ones.
     #[must_use]
     pub fn rarity(&self, asn: u32) -> f64 {
         const ANY: f64 = 0.5;
         let networks = self.networks.len() as f64 + 1.0;
         libm::log(1.0 - ANY + ANY / (networks * self.asn_share(asn)))
+    }
+
+    /// Share of attempts that fail here.
+    #[must_use]
+    pub fn failure_share(&self) -> f64 {
+        let [succeeded, failed] = self.attempts.map(|count| count + 1.0);
+        failed / (succeeded + failed)
     }
 
     /// Clients of strangers' recent events.
@@ -219,6 +197,10 @@ impl Population {
     pub fn learn(&mut self, lesson: &Lesson) {
         match lesson {
             Lesson::Attempt(attempt) => self.witness(attempt),
+            Lesson::Failure => {
+                let [_, wrong] = &mut self.attempts;
+                *wrong += 1.0;
+            }
             Lesson::Event(event) => self.learn_event(event),
             Lesson::Move { asn, allowed, .. } => {
                 self.sessions.moved += 1.0;
@@ -239,23 +221,8 @@ impl Population {
         if self.first == 0 {
             self.first = attempt.now;
         }
-        let slot = mix(attempt.address, 7) as usize % SOURCES;
-        if attempt.address != 0
-            && let Some(source) = self.sources.get_mut(slot)
-        {
-            if source.address != attempt.address {
-                *source = Source {
-                    address: attempt.address,
-                    ..Source::default()
-                };
-            }
-            let window = if attempt.succeeded {
-                &mut source.succeeded
-            } else {
-                &mut source.failed
-            };
-            window.add(attempt.identity, attempt.now);
-        }
+        let [good, _] = &mut self.attempts;
+        *good += 1.0;
         if attempt.arrival
             && let Some(row) = self.networks.row(attempt.asn)
         {
@@ -318,12 +285,6 @@ impl Population {
         self.next = (self.next + 1) % RECENT;
     }
 
-    /// Takes over the counts that all VMs share and keeps what only this one knows: the addresses tried within a day.
-    pub fn replace_shared(&mut self, shared: Self) {
-        let sources = std::mem::take(&mut self.sources);
-        *self = Self { sources, ..shared };
-    }
-
     /// Brings the counts to `now`: once a day is exact enough for a half-life of months.
     fn decay_to(&mut self, now: u32) {
         if self.updated == 0 {
@@ -344,6 +305,7 @@ impl Population {
         self.hours.iter_mut().for_each(shrink);
         self.sessions.decay(factor);
         self.routes.decay(factor);
+        self.attempts = self.attempts.map(|count| count * factor);
     }
 }
 
