@@ -11,7 +11,7 @@ use crate::baseline::source::SourceKey;
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
-use crate::evidence::{self, Evidence, EvidenceList, Known, Reason};
+use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::{Class, Features};
@@ -33,6 +33,10 @@ pub struct Assessment {
     pub history: u32,
     /// What may be learned once the outcome is known.
     pub lesson: Lesson,
+    /// What following the identity needs to know; absent where it is not followed.
+    pub conduct: Option<Conduct>,
+    /// Whether the owner asks, where that is known from outside: a challenge was solved.
+    pub owner: Option<bool>,
     /// What its sources may learn then.
     pub attempt: Attempt,
 }
@@ -90,16 +94,10 @@ pub fn wants_sources(
 /// Whether the upstream's answer will say if a credential is good. Of a verified one it is known.
 fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> bool {
     match &signals.standing {
-        Standing::Anonymous => {
-            features.login || (tier.class == Class::Login && !is_safe(signals.request.method))
-        }
+        Standing::Anonymous => features.login || (tier.class == Class::Login && !features.safe),
         Standing::Unverified(_) => true,
         Standing::Verified(_) | Standing::Rejected(_) => false,
     }
-}
-
-fn is_safe(method: &[u8]) -> bool {
-    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"")
 }
 
 /// What the baseline may learn from a request.
@@ -116,6 +114,8 @@ pub enum Lesson {
     Move,
     /// A challenge was issued to this session.
     Challenge(Novel),
+    /// The credential was recovered.
+    Recovery,
 }
 
 impl Lesson {
@@ -130,6 +130,7 @@ impl Lesson {
                 })
             }
             Self::Move | Self::Nothing => Self::Move,
+            Self::Recovery => Self::Recovery,
         }
     }
 
@@ -140,7 +141,7 @@ impl Lesson {
             Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
                 Self::Attempt(novel)
             }
-            Self::Move | Self::Nothing => Self::Nothing,
+            Self::Move | Self::Nothing | Self::Recovery => Self::Nothing,
         }
     }
 }
@@ -235,8 +236,7 @@ pub fn assess(
         standing.unsolved = 0;
     }
     let score = score(&reasons, policy.prior);
-    let safe = is_safe(signals.request.method);
-    let decision = decision::decide(features, safe, &reasons, score, standing, tier);
+    let decision = decision::decide(features, features.safe, &reasons, score, standing, tier);
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
         session.clone().advance(place, with, features.now)
@@ -269,6 +269,8 @@ pub fn assess(
         reasons,
         history: record.map_or(0, |record| record.history),
         lesson,
+        conduct: found.conduct,
+        owner: (proven && is_after_challenge(features, record)).then_some(true),
         attempt,
     }
 }
@@ -292,6 +294,8 @@ fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_
         reasons,
         history: 0,
         lesson: Lesson::Nothing,
+        conduct: None,
+        owner: None,
         attempt,
     }
 }
@@ -316,6 +320,8 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         reasons,
         history: 0,
         lesson: Lesson::Nothing,
+        conduct: None,
+        owner: None,
         attempt: Attempt::default(),
     }
 }
@@ -375,6 +381,7 @@ fn lesson(
         return Lesson::Nothing;
     }
     match decision.would {
+        Action::Allow if features.class == Class::Recovery => Lesson::Recovery,
         Action::Allow if is_event => Lesson::Event(novel()),
         Action::Allow if moves => Lesson::Move,
         // Nobody is challenged in shadow mode: what would have been asked for is learned on probation.

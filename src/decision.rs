@@ -166,7 +166,11 @@ fn corroborated(evidence: &[Evidence]) -> bool {
         .filter(|piece| piece.nats >= SAYS_SOMETHING)
         .map(|piece| piece.reason.family());
     let first = families.next();
-    evidence.iter().any(is_suspicion)
+    let more_than_novelty = |piece: &Evidence| {
+        let deviation = piece.reason.nature() == Nature::Deviation;
+        is_suspicion(piece) || (deviation && piece.nats >= SAYS_SOMETHING)
+    };
+    evidence.iter().any(more_than_novelty)
         || first.is_some_and(|first| families.any(|family| family != first))
 }
 
@@ -176,7 +180,7 @@ pub fn discount(evidence: &mut EvidenceList, after_challenge: bool) {
     for piece in evidence.iter_mut() {
         let explained = match piece.reason.nature() {
             Nature::Novelty => true,
-            Nature::Suspicion => after_challenge,
+            Nature::Deviation | Nature::Suspicion => after_challenge,
             Nature::Rule | Nature::Note => false,
         };
         if explained {
@@ -188,4 +192,45 @@ pub fn discount(evidence: &mut EvidenceList, after_challenge: bool) {
         nats: 0.0,
     };
     let _full = evidence.try_push(note);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::signals::request::Kind;
+
+    fn decided(reason: Reason, kind: Kind) -> Action {
+        let mut evidence = EvidenceList::new();
+        evidence.push(Evidence { reason, nats: 20.0 });
+        let features = Features {
+            kind,
+            verified: true,
+            ..Features::default()
+        };
+        let score = Score {
+            logit: 15.0,
+            probability: 1.0,
+            beyond_network: 15.0,
+        };
+        let policy = Policy::parse("{}").unwrap();
+        let tier = &policy.default_tier;
+        decide(&features, true, &evidence, score, Standing::default(), tier).would
+    }
+
+    #[test]
+    fn novelty_alone_does_nothing_deviation_challenges_suspicion_denies() {
+        assert_eq!(decided(Reason::NewRoute, Kind::Service), Action::Allow);
+        assert_eq!(decided(Reason::VolumeSpike, Kind::ApiKey), Action::Allow);
+        assert_eq!(
+            decided(Reason::UnusualBehaviour, Kind::Human),
+            Action::StepUp
+        );
+        assert_eq!(
+            decided(Reason::UnusualBehaviour, Kind::Service),
+            Action::Restrict
+        );
+        assert_eq!(decided(Reason::OffPurpose, Kind::Service), Action::Restrict);
+        assert_eq!(decided(Reason::Enumeration, Kind::Service), Action::Deny);
+    }
 }

@@ -2,7 +2,11 @@
 //! May use: every room before.
 //! Must not: read a clock or a page; learn from what was not allowed.
 
+mod behaviour;
+
 use arrayvec::ArrayVec;
+
+pub use behaviour::{Response, follow, lesson_of_window};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::hours::Hour;
@@ -89,6 +93,13 @@ pub fn observe(
         }
         Lesson::Move if succeeded => advance(features, shared, record, &mut seen),
         Lesson::Event(_) | Lesson::Move => {}
+        Lesson::Recovery if succeeded => {
+            seen.record = record.map(|record| IdentityRecord {
+                recovered: record.recovered.max(features.now),
+                ..record.clone()
+            });
+        }
+        Lesson::Recovery => {}
         Lesson::Challenge(novel) => {
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));

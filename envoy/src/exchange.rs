@@ -8,9 +8,9 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
-use stepgate::evidence::Known;
+use stepgate::evidence::{Known, Watched};
 use stepgate::headers;
-use stepgate::observe::Outcome;
+use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::address::Address;
 use stepgate::signals::countries::{self, Point};
@@ -32,6 +32,11 @@ use crate::store::Found;
 struct Pending {
     features: Features,
     assessment: Assessment,
+    /// It has a lesson for the records.
+    teaches: bool,
+    /// Status of the response; 0: none yet.
+    status: u16,
+    of_upstream: bool,
 }
 
 /// One stream.
@@ -101,7 +106,7 @@ impl Exchange {
                 action: b"",
             },
         };
-        let features = Features::of(&signals, &shared.key);
+        let features = Features::of(&signals, &shared.key).of_class(tier.class);
         let found = match features.identity {
             Some(locator) => shared.store.read(locator, &shared.metrics),
             None => Found::Nothing,
@@ -110,10 +115,17 @@ impl Exchange {
             Found::Record(record) => Some(&**record),
             Found::Nothing | Found::Unreadable => None,
         };
+        let followed = features.identity.filter(|_| policy.watches(&features));
+        let profile = followed.and_then(|locator| shared.wake(locator, features.now));
         let wanted = wants_sources(tier, &signals, &features, record);
         let sources = shared.sources(&wanted);
         let assessment = {
             let population = shared.crowd.population();
+            let windows = shared.windows();
+            let behaviour = followed.map(|locator| Watched {
+                profile: profile.as_ref(),
+                ongoing: windows.get(locator),
+            });
             assess(
                 policy,
                 tier,
@@ -121,7 +133,8 @@ impl Exchange {
                 &features,
                 &Known::of(&population)
                     .with_identity(record)
-                    .with_sources(&sources),
+                    .with_sources(&sources)
+                    .with_behaviour(behaviour),
             )
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
@@ -185,6 +198,9 @@ impl Exchange {
                 reply.grpc_status,
             );
             if sent.is_ok() {
+                if assessment.conduct.is_some() {
+                    shared.follow(features, assessment, Response::default());
+                }
                 return Action::Pause;
             }
         }
@@ -198,28 +214,50 @@ impl Exchange {
             let _logged_by_host =
                 host::replace_request_header(headers::SIGNATURE, value.as_bytes());
         }
-        let teaches = matches!(assessment.lesson, Lesson::Event(_) | Lesson::Move);
-        if teaches || assessment.attempt.of_credential {
+        let teaches = matches!(
+            assessment.lesson,
+            Lesson::Event(_) | Lesson::Move | Lesson::Recovery
+        );
+        let teaches = teaches || assessment.attempt.of_credential;
+        if teaches || assessment.conduct.is_some() {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
+                teaches,
+                status: 0,
+                of_upstream: false,
             });
         }
         Action::Continue
     }
 
     fn on_response(&mut self, shared: &Rc<Shared>) {
-        let Some(pending) = self.pending.take() else {
+        let Some(pending) = &mut self.pending else {
             return;
         };
         let status = host::header(MapType::Response, ":status").unwrap_or_default();
-        let status = std::str::from_utf8(&status).ok();
-        let outcome = status
-            .and_then(|status| status.parse().ok())
-            .and_then(Outcome::of_status)
-            .filter(|_| is_of_upstream());
-        if let Some(outcome) = outcome {
+        pending.status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
+        pending.of_upstream = is_of_upstream();
+        let learns = pending.teaches && pending.of_upstream;
+        if let Some(outcome) = Outcome::of_status(pending.status).filter(|_| learns) {
             shared.learn(&pending.features, &pending.assessment, outcome);
+        }
+    }
+
+    /// At the end of a stream the size of the response is known, whether or not it was announced.
+    fn on_end(&mut self, shared: &Rc<Shared>) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        if pending.assessment.conduct.is_some() {
+            let response = if pending.of_upstream {
+                let size = host::property("response\0size").unwrap_or_default();
+                let size = size.try_into().map_or(0, u64::from_le_bytes);
+                Response::of(pending.status, size)
+            } else {
+                Response::default()
+            };
+            shared.follow(&pending.features, &pending.assessment, response);
         }
     }
 }
@@ -239,6 +277,12 @@ impl HttpContext for Exchange {
             self.on_response(&shared);
         }
         Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        if let Some(shared) = self.shared.clone() {
+            self.on_end(&shared);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod root;
 mod shared;
 mod snapshot;
 mod store;
+mod windows;
 
 proxy_wasm::main! {{
     if log::set_logger(&host::HostLog).is_ok() {

@@ -173,6 +173,7 @@ impl RootContext for Root {
         };
         let now = host::now_ms();
         shared.refresh(now);
+        shared.close_idle(u32::try_from(now.div_euclid(1000)).unwrap_or(0));
         if self.is_newest() {
             shared.work(self.can_call_out, now);
         }

@@ -2,19 +2,20 @@
 //! May use: store, crowd, key sources, metrics, the engine.
 //! Must not: be borrowed across a host call that may call back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use arrayvec::ArrayVec;
 use stepgate::assess::{Assessment, SOURCES};
 use stepgate::baseline::identity::IdentityRecord;
+use stepgate::baseline::profile::Profile;
 use stepgate::baseline::source::{Source, SourceKey};
 use stepgate::evidence::Known;
-use stepgate::observe::{Outcome, observe};
+use stepgate::observe::{self, Outcome, Response, observe};
 use stepgate::policy::Policy;
 use stepgate::signals::features::Features;
-use stepgate::signals::keyed::{Domain, HashKey};
+use stepgate::signals::keyed::{Domain, HashKey, Locator};
 use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
 
 use crate::collect::Wanted;
@@ -25,6 +26,7 @@ use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
 use crate::snapshot::Loading;
 use crate::store::{Found, Store, Written};
+use crate::windows::{Taught, Windows};
 
 /// Verified tokens a VM remembers: about 1 MiB.
 const KNOWN_TOKENS: usize = 2048;
@@ -40,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) sources: Sources,
     loading: Loading,
     pub(crate) metrics: Metrics,
+    windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
     /// DPoP proofs this VM has seen.
@@ -73,6 +76,7 @@ impl Shared {
                 &metrics,
             ),
             metrics,
+            windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
             proofs: RefCell::default(),
@@ -193,6 +197,60 @@ impl Shared {
             Written::Yes => self.metrics.count(Count::Learned),
             Written::Skipped => self.metrics.count(Count::LearnSkipped),
             Written::Unchanged => {}
+        }
+    }
+
+    /// Windows of routes.
+    pub(crate) fn windows(&self) -> Ref<'_, Windows> {
+        self.windows.borrow()
+    }
+
+    /// The profile of an identity that is followed; its window is closed first if it was left alone.
+    pub(crate) fn wake(&self, locator: Locator, now: u32) -> Option<Profile> {
+        let taught = self.windows.borrow_mut().wake(locator, now);
+        self.learn_window(taught);
+        match self.store.read(locator, &self.metrics) {
+            Found::Record(profile) => Some(*profile),
+            Found::Nothing | Found::Unreadable => None,
+        }
+    }
+
+    /// Takes a request into what is going on with its identity; writes only what closed.
+    pub(crate) fn follow(&self, features: &Features, assessment: &Assessment, response: Response) {
+        let Some(locator) = features.identity.filter(|_| features.verified) else {
+            return;
+        };
+        let (closed, pushed_out) = {
+            let mut windows = self.windows.borrow_mut();
+            let (ongoing, pushed_out) = windows.open(locator);
+            let closed = observe::follow(features, assessment, response, ongoing);
+            (closed.map(|closed| (locator, closed)), pushed_out)
+        };
+        self.learn_window(closed);
+        self.learn_window(pushed_out);
+    }
+
+    /// Closes windows that were left alone.
+    pub(crate) fn close_idle(&self, now: u32) {
+        let taught = self.windows.borrow_mut().sweep(now);
+        taught
+            .into_iter()
+            .for_each(|taught| self.learn_window(Some(taught)));
+    }
+
+    fn learn_window(&self, taught: Option<Taught>) {
+        let Some((locator, closed)) = taught else {
+            return;
+        };
+        let learn = |profile: Option<&Profile>| {
+            let mut profile = profile.cloned().unwrap_or_default();
+            profile.learn(&closed);
+            Some(profile)
+        };
+        let written = self.store.update(locator, &self.metrics, learn);
+        self.count(written);
+        if let Some(lesson) = observe::lesson_of_window(&closed) {
+            self.crowd.learn(lesson);
         }
     }
 

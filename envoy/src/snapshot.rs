@@ -13,13 +13,14 @@ use base64::engine::general_purpose::STANDARD;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::PageKind;
 use stepgate::baseline::population::Population;
+use stepgate::baseline::profile::Profile;
 use stepgate::baseline::snapshot::{Snapshot, SnapshotRecord};
 use stepgate::signals::keyed::{Domain, HashKey};
 
 use crate::crowd::Crowd;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
-use crate::store::{Store, Written};
+use crate::store::{Record, Store, Written};
 
 /// Merged on one tick, in bytes: about five hundred records, some milliseconds.
 const PIECE: usize = 128 * 1024;
@@ -154,28 +155,40 @@ impl Loading {
 }
 
 fn merge(record: &SnapshotRecord<'_>, store: &Store, metrics: &Metrics) {
-    let trained = match record.kind {
-        PageKind::Identity => IdentityRecord::decode(record.bytes),
-        // Kinds of pages that this version does not keep.
-        PageKind::Routes | PageKind::Source => return,
+    let written = match record.kind {
+        PageKind::Identity => IdentityRecord::decode(record.bytes).map(|trained| {
+            add(record, store, metrics, trained, |both, trained| {
+                both.merge(trained)
+            })
+        }),
+        PageKind::Routes => Profile::decode(record.bytes).map(|trained| {
+            add(record, store, metrics, trained, |both, trained| {
+                both.merge(trained)
+            })
+        }),
+        // Sources are traffic and not habit: no snapshot holds them.
+        PageKind::Source => return,
     };
-    let Some(trained) = trained else {
-        metrics.count(Count::BadRecord);
-        return;
-    };
-    let written = store.update(
-        record.locator,
-        metrics,
-        |known: Option<&IdentityRecord>| match known {
-            Some(known) => {
-                let mut both = known.clone();
-                both.merge(&trained);
-                Some(both)
-            }
-            None => Some(trained.clone()),
-        },
-    );
-    if written == Written::Yes {
-        metrics.count(Count::SnapshotRecord);
+    match written {
+        None => metrics.count(Count::BadRecord),
+        Some(Written::Yes) => metrics.count(Count::SnapshotRecord),
+        Some(Written::Unchanged | Written::Skipped) => {}
     }
+}
+
+fn add<R: Record + Clone>(
+    record: &SnapshotRecord<'_>,
+    store: &Store,
+    metrics: &Metrics,
+    trained: R,
+    merge: impl Fn(&mut R, &R),
+) -> Written {
+    store.update(record.locator, metrics, |known: Option<&R>| {
+        let mut both = known.cloned();
+        match &mut both {
+            Some(both) => merge(both, &trained),
+            None => both = Some(trained.clone()),
+        }
+        both
+    })
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind, source_pages};
+use stepgate::baseline::profile::Profile;
 use stepgate::baseline::source::Source;
 use stepgate::policy::PolicyError;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
@@ -46,6 +47,22 @@ impl Record for IdentityRecord {
 
 impl Record for Source {
     const KIND: PageKind = PageKind::Source;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+impl Record for Profile {
+    const KIND: PageKind = PageKind::Routes;
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         Self::decode(bytes)
@@ -118,7 +135,7 @@ impl Store {
     }
 
     fn create(&self) {
-        for kind in [PageKind::Identity, PageKind::Source] {
+        for kind in [PageKind::Identity, PageKind::Routes, PageKind::Source] {
             let empty = Page::empty(kind, &self.key);
             for index in 0..self.pages(kind) {
                 let name = Name { kind, index };
@@ -135,10 +152,10 @@ impl Store {
     }
 
     fn pages(&self, kind: PageKind) -> u64 {
-        let sources = source_pages(self.pages);
+        let part = source_pages(self.pages);
         let pages = match kind {
-            PageKind::Source => sources,
-            _ => self.pages.saturating_sub(sources),
+            PageKind::Source | PageKind::Routes => part,
+            PageKind::Identity => self.pages.saturating_sub(2 * part),
         };
         pages.max(1)
     }
@@ -177,7 +194,7 @@ impl Store {
         }
     }
 
-    /// The record of an identity or a source.
+    /// The record of an identity or a source, or a profile.
     pub(crate) fn read<R: Record>(&self, locator: Locator, metrics: &Metrics) -> Found<R> {
         match self.page(self.name::<R>(locator), metrics) {
             Some((page, _, _)) => self.record(&page, locator),

@@ -82,6 +82,8 @@ pub struct IdentityRecord {
     pub last_event: u32,
     /// `auth_time` of the newest event learned.
     pub auth_time: u32,
+    /// When the credential was last recovered, seconds since 1970; 0: never.
+    pub recovered: u32,
     /// Hashes of the last events learned, oldest first.
     pub recent: ArrayVec<u32, RECENT>,
     /// Networks.
@@ -194,6 +196,7 @@ impl IdentityRecord {
         self.events += other.events;
         self.last_event = self.last_event.max(other.last_event);
         self.auth_time = self.auth_time.max(other.auth_time);
+        self.recovered = self.recovered.max(other.recovered);
         let (network, client) = (&mut self.network, &mut self.client);
         network.address.merge(&other.network.address);
         network.prefix.merge(&other.network.prefix);
@@ -305,6 +308,7 @@ impl IdentityRecord {
             self.history,
             self.last_event,
             self.auth_time,
+            self.recovered,
         ] {
             out.u32(field);
         }
@@ -349,6 +353,7 @@ impl IdentityRecord {
             history: input.u32()?,
             last_event: input.u32()?,
             auth_time: input.u32()?,
+            recovered: input.u32()?,
             events: input.count()?,
             ..Self::default()
         };

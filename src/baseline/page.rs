@@ -17,7 +17,7 @@ pub const VERSION: u8 = 1;
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;
 const SLOT: usize = 16;
-/// Largest record that fits: a quarter of a page, so that one identity cannot crowd the others out.
+/// Largest identity record that fits: a quarter of a page, so that one identity cannot crowd the others out.
 pub const MAX_RECORD: usize = PAGE_BYTES / 4;
 
 /// What lives in a page. A page of one kind never reads as another.
@@ -32,13 +32,22 @@ pub enum PageKind {
     Source = 3,
 }
 
-/// How many of `pages` hold sources: an eighth, the rest holds identities.
+/// How many of `pages` hold sources, and how many profiles: an eighth each, the rest holds identities.
 #[must_use]
 pub const fn source_pages(pages: u64) -> u64 {
     if pages < 16 { 1 } else { pages / 8 }
 }
 
 impl PageKind {
+    /// Longest record of this kind, in bytes: a quarter of a page, for profiles with their routes a third.
+    #[must_use]
+    pub const fn max_record(self) -> usize {
+        match self {
+            Self::Routes => PAGE_BYTES / 3,
+            Self::Identity | Self::Source => MAX_RECORD,
+        }
+    }
+
     /// The kind with this number in pages and snapshots.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
@@ -200,9 +209,9 @@ impl Page {
     }
 
     /// Stores a record, evicting the least active others until it fits. Returns how many were evicted, or `None`
-    /// when the record is larger than [`MAX_RECORD`] and was not stored.
+    /// when the record is longer than its kind allows and was not stored.
     pub fn put(&mut self, tag: u64, body: &[u8], activity: Activity, key: &HashKey) -> Option<u16> {
-        if body.len() > MAX_RECORD {
+        if body.len() > self.kind.max_record() {
             return None;
         }
         let new = Slot {

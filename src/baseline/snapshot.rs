@@ -9,7 +9,7 @@
 use std::fmt;
 
 use super::bytes::{Reader, Writer};
-use super::page::{self, MAX_RECORD, PageKind};
+use super::page::{self, PageKind};
 use crate::signals::keyed::{Domain, HashKey, Locator};
 
 /// Version of the layout of a snapshot.
@@ -239,7 +239,7 @@ impl<'a> Iterator for Records<'a> {
             tag: input.u64()?,
         };
         let length = usize::from(input.u16()?);
-        let bytes = input.take(length).filter(|_| length <= MAX_RECORD)?;
+        let bytes = input.take(length).filter(|_| length <= kind.max_record())?;
         self.position += RECORD + length;
         self.input = input;
         Some(SnapshotRecord {
@@ -291,7 +291,7 @@ impl SnapshotWriter {
         let start = self.bodies.len();
         encode(&mut self.bodies);
         let length = self.bodies.len() - start;
-        let fits = length <= MAX_RECORD;
+        let fits = length <= kind.max_record();
         if fits {
             self.index.push(Entry {
                 kind: kind as u8,

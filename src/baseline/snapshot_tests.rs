@@ -104,7 +104,7 @@ fn each_refusal_says_why() {
 fn a_record_no_page_takes_is_left_out() {
     let mut writer = SnapshotWriter::default();
     assert!(!writer.record(PageKind::Identity, at(1, 1), |out| {
-        out.resize(MAX_RECORD + 1, 0);
+        out.resize(PageKind::Identity.max_record() + 1, 0);
     }));
     let bytes = writer.finish(&KEY);
     assert!(Snapshot::read(bytes, &KEY).unwrap().is_empty());

@@ -29,6 +29,7 @@ pub(crate) fn load(path: &Path, key: &HashKey, live: &mut Live) -> Result<(), Fa
     live.population =
         Population::decode(snapshot.population()).ok_or_else(|| refused(SnapshotError::Damaged))?;
     live.memory.load(snapshot.records(), key);
+    live.behaviour.load(snapshot.records());
     live.learned = snapshot.events();
     live.newest = snapshot.newest();
     Ok(())

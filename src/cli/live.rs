@@ -6,13 +6,14 @@ use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::baseline::population::Population;
 use stepgate::baseline::source::SourceKey;
 use stepgate::evidence::Known;
-use stepgate::observe::{self, observe};
+use stepgate::observe::{self, Observation, Response, observe};
 use stepgate::policy::{Policy, Route};
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
 use stepgate::signals::from_event;
 use stepgate::signals::keyed::HashKey;
 
+use super::behaviour::Behaviour;
 use super::memory::Memory;
 
 /// What is learned.
@@ -32,6 +33,7 @@ pub(crate) struct Live {
     pub(crate) key: HashKey,
     pub(crate) memory: Memory,
     pub(crate) population: Population,
+    pub(crate) behaviour: Behaviour,
     /// Authentication events learned, those of the baseline it began with included.
     pub(crate) learned: u64,
     /// Time of the newest of them.
@@ -58,6 +60,7 @@ impl Live {
             key,
             memory,
             population: Population::default(),
+            behaviour: Behaviour::default(),
             learned: 0,
             newest: 0,
             learn,
@@ -68,13 +71,18 @@ impl Live {
     /// Scores an event, then learns from it what may be learned.
     pub(crate) fn take(&mut self, event: &Event<'_>) -> Assessment {
         let signals = from_event::signals(event, &self.policy.credentials.services);
-        let features = Features::of(&signals, &self.key);
         let tier = self.policy.tier(&Route {
             host: signals.request.host,
             path: signals.request.path,
             method: signals.request.method,
             metadata: b"",
         });
+        let features = Features::of(&signals, &self.key).of_class(tier.class);
+        let followed = features.identity.filter(|_| self.policy.watches(&features));
+        if let Some(locator) = followed {
+            self.behaviour
+                .wake(locator, features.now, &mut self.population);
+        }
         let record = features
             .identity
             .and_then(|locator| self.memory.find(locator, &self.key));
@@ -82,7 +90,8 @@ impl Live {
         let sources = self.memory.sources(&wanted, &self.key);
         let known = Known::of(&self.population)
             .with_identity(record.as_ref())
-            .with_sources(&sources);
+            .with_sources(&sources)
+            .with_behaviour(followed.map(|locator| self.behaviour.of(locator)));
         let mut assessment = assess(&self.policy, tier, &signals, &features, &known);
         if self.learn == Learn::Unlabelled {
             let lesson = std::mem::take(&mut assessment.lesson);
@@ -90,21 +99,36 @@ impl Live {
                 None => lesson.trusted(),
                 Some(_) => lesson.distrusted(),
             };
+            assessment.owner = Some(event.attack.is_none());
         }
         // What was refused here never reached anybody who could have said more.
         let outcome = match assessment.decision.refused() {
             Some(_) => Some(observe::Outcome { succeeded: true }),
             None => outcome(event),
         };
-        let Some(outcome) = outcome else {
-            return assessment;
-        };
-        let seen = observe(&features, &assessment, outcome, &known);
+        if let Some(outcome) = outcome {
+            let seen = observe(&features, &assessment, outcome, &known);
+            self.learn(&features, &assessment, &seen);
+        }
+        if let Some(locator) = followed {
+            let response = Response {
+                done: outcome.is_some_and(|outcome| outcome.succeeded),
+                status: event.status.unwrap_or(0),
+                bytes: event.bytes.unwrap_or(0),
+            };
+            let ongoing = self.behaviour.ongoing(locator);
+            let closed = observe::follow(&features, &assessment, response, ongoing);
+            self.behaviour.learn(locator, closed, &mut self.population);
+        }
+        assessment
+    }
+
+    fn learn(&mut self, features: &Features, assessment: &Assessment, seen: &Observation) {
         for lesson in &seen.lessons {
             self.population.learn(lesson);
         }
         if let Some(lesson) = &seen.source {
-            for key in SourceKey::of(&features) {
+            for key in SourceKey::of(features) {
                 self.memory.teach(key, lesson, &self.key, &mut self.buffer);
             }
         }
@@ -116,6 +140,5 @@ impl Live {
                 self.newest = self.newest.max(features.now);
             }
         }
-        assessment
     }
 }

@@ -42,7 +42,7 @@ impl Memory {
         let table =
             |kind, pages: u64| Table::Pages(vec![Page::empty(kind, key); pages.max(1) as usize]);
         Self {
-            identities: table(PageKind::Identity, pages - sources),
+            identities: table(PageKind::Identity, pages - 2 * sources),
             sources: table(PageKind::Source, sources),
         }
     }

@@ -3,6 +3,7 @@
 //! Must not: decide anything the engine decides.
 
 mod baseline_file;
+mod behaviour;
 mod check;
 mod event_file;
 mod generate;

@@ -73,7 +73,7 @@ pub(crate) fn reasons() -> String {
     );
     line(
         &mut page,
-        "Novelty is something the identity was not seen with before: alone it never denies, and challenges only with a second family. Suspicion is suspicious whoever asks. A rule bypasses the score: a token that is not acceptable is no identity. A note weighs nothing.",
+        "Novelty is something the identity was not seen with before: alone it never denies, and challenges only with a second family. A deviation is conduct unlike the identity: it challenges alone and never denies. Suspicion is suspicious whoever asks. A rule bypasses the score: a token that is not acceptable is no identity. A note weighs nothing.",
     );
     for family in Family::ALL {
         let _ = writeln!(page, "## {}\n", family.as_str());

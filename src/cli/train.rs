@@ -73,13 +73,14 @@ impl Train {
     }
 }
 
-fn snapshot(live: Live) -> Result<Vec<u8>, Failure> {
+fn snapshot(mut live: Live) -> Result<Vec<u8>, Failure> {
     let mut writer = SnapshotWriter::default();
     writer.trained_on(live.learned, live.newest);
+    live.behaviour.close(&mut live.population);
     let mut population = Vec::new();
     live.population.encode(&mut population);
     writer.population(&population);
-    match live.memory.write(&mut writer) {
+    match live.memory.write(&mut writer) + live.behaviour.write(&mut writer) {
         0 => Ok(writer.finish(&live.key)),
         some => Err(Failure::new(format!(
             "{some} records are longer than a page takes"

@@ -2,6 +2,7 @@
 //! May use: signals and baseline.
 //! Must not: sum, compare with thresholds, or change a record.
 
+mod behaviour;
 mod client;
 pub(crate) mod external;
 mod network;
@@ -22,6 +23,7 @@ use crate::baseline::session::Session;
 use crate::baseline::source::{Source, SourceKey, SourceKind};
 use crate::signals::features::Features;
 
+pub use behaviour::{Conduct, Watched};
 pub use external::{External, Fence, NetworkList, RiskScale};
 pub use reason::{Family, Nature, REASONS, Reason, Row};
 
@@ -47,6 +49,8 @@ pub struct Known<'a> {
     pub identity: Option<&'a IdentityRecord>,
     /// Everybody.
     pub population: &'a Population,
+    /// What the identity does; absent where it is not followed.
+    pub behaviour: Option<Watched<'a>>,
     /// The source records that were wanted and found.
     pub sources: &'a [(SourceKey, Source)],
     /// What was revoked.
@@ -60,6 +64,7 @@ impl<'a> Known<'a> {
         Self {
             identity: None,
             population,
+            behaviour: None,
             sources: &[],
             revocations: None,
         }
@@ -69,6 +74,13 @@ impl<'a> Known<'a> {
     #[must_use]
     pub const fn with_revocations(mut self, revocations: &'a Revocations) -> Self {
         self.revocations = Some(revocations);
+        self
+    }
+
+    /// The same with what the identity that asks does.
+    #[must_use]
+    pub const fn with_behaviour(mut self, watched: Option<Watched<'a>>) -> Self {
+        self.behaviour = watched;
         self
     }
 
@@ -117,6 +129,8 @@ pub struct Findings {
     pub returning: bool,
     /// What the population may learn about patterns of novelty.
     pub pattern: Option<PatternLesson>,
+    /// What learning needs to know of what is done.
+    pub conduct: Option<Conduct>,
 }
 
 /// Evidence of a login, or of any request of a credential without sessions.
@@ -128,8 +142,10 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
         token::of_token(features, known, &mut found);
         velocity::crowd(features, known, true, &mut found);
         source::gather(features, known, &mut found);
+        let conduct = behaviour::gather(features, known, &mut found);
         return Findings {
             evidence: found.list,
+            conduct,
             new_network: true,
             ..Findings::default()
         };
@@ -162,7 +178,11 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     if returning {
         found.add(Reason::Returning, -1.0);
     }
+    behaviour::purpose(record, features, &mut found);
+    behaviour::critical(features, &mut found);
+    let conduct = behaviour::gather(features, known, &mut found);
     Findings {
+        conduct,
         evidence: found.list,
         new_network,
         returning,
@@ -192,8 +212,11 @@ pub fn of_request(
         session::gather(record, session, features, known, &mut found);
         velocity::travel(record, features, known, &mut found);
         source::gather(features, known, &mut found);
+        behaviour::critical(features, &mut found);
     }
+    let conduct = behaviour::gather(features, known, &mut found);
     Findings {
+        conduct,
         evidence: found.list,
         ..Findings::default()
     }

@@ -50,6 +50,8 @@ impl Family {
 pub enum Nature {
     /// Something the identity was not seen with before. Alone it never denies, and challenges only with a second family.
     Novelty,
+    /// What is done, or what for, is unlike the identity. It challenges alone, and never denies.
+    Deviation,
     /// Something that is suspicious whoever asks.
     Suspicion,
     /// A rule: bypasses the score.
@@ -64,6 +66,7 @@ impl Nature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Novelty => "novelty",
+            Self::Deviation => "deviation",
             Self::Suspicion => "suspicion",
             Self::Rule => "rule",
             Self::Note => "note",
@@ -268,6 +271,42 @@ reasons! {
     Revoked "revoked" Token Rule 0.0
         "the credential, its session, its subject or its client was revoked after it was issued"
         "rule: 401 with error=invalid_token (RFC 6750)";
+    UnusualBehaviour "unusual-behaviour" Behaviour Deviation 1.0
+        "a valid session whose mix of routes or commands is not this identity's"
+        "L + 4.6, L the log-odds of a two-state chain over windows of 100 requests: ln(b / (1 - b)) + 4.6 (mean ln p - ln q), q own by Witten-Bell over 128 routes, p everybody else's; speaks for the owner only where nothing else speaks against";
+    NewRoute "new-route" Behaviour Novelty 2.0
+        "a route this machine never used"
+        "ln p - ln q of the route, twice; machines with 100 requests learned";
+    NewPrivilege "new-privilege" Behaviour Novelty 1.0
+        "a privileged route, which this identity hardly ever uses"
+        "ln p - ln((c + T p) / (n + T)), c of n windows of 100 requests with privileged ones, p everybody's share";
+    PrivilegeBurst "privilege-burst" Behaviour Deviation 1.5
+        "far more privileged requests in one window than this identity usually makes"
+        "1.5 at 5 and more, z > 3 on ln(1 + n) after 10 windows with any";
+    SensitiveBurst "sensitive-burst" Behaviour Deviation 1.0
+        "many sensitive actions within ten minutes"
+        "above 3: .8, above 5: 1.5, above 10: 2, in five to ten minutes";
+    CriticalFromAnonymiser "critical-from-anonymiser" Behaviour Deviation 1.0
+        "a privileged or sensitive action through an anonymiser this identity does not usually use"
+        "1";
+    Enumeration "enumeration" Behaviour Suspicion 1.0
+        "many requests the service refused, or far more distinct objects than usual"
+        "1.5: 10 and more refusals (401, 403, 404) that are over 30 % of five to ten minutes; 1: objects >= 20 and > 5 times the usual high";
+    BulkEgress "bulk-egress" Behaviour Deviation 1.0
+        "far more response bytes than usual, in one hour or adding up over many"
+        "1: z > 4 on ln(1 + bytes) of the hour; 1.5: CUSUM of hourly z (slack .5) > 8; after 20 hours, acts on the next request";
+    VolumeSpike "volume-spike" Behaviour Novelty 1.0
+        "the third minute in a row with far more requests than usual"
+        "1: z > 4 on ln(1 + n), >= 20 and >= 3 times the usual high; after 20 minutes; never denies";
+    OffPurpose "off-purpose" Behaviour Deviation 2.0
+        "a machine with a history in a new provider, country or client"
+        "2 after 50 authentication events";
+    HumanUse "human-use" Behaviour Deviation 2.0
+        "a browser uses a machine's credential"
+        "2 where the machine was not seen with that browser";
+    RecoveryAbuse "recovery-abuse" Behaviour Deviation 2.0
+        "a login from a new network or device within an hour of an account recovery"
+        "2";
     Returning "returning-context" Behaviour Note 1.0
         "the context was seen before and is on probation"
         "1 off";

@@ -3,13 +3,13 @@
 //! Must not: accept anything it does not understand.
 
 use super::PolicyError;
-use super::config::{ClassName, PolicyConfig, TierConfig};
+use super::config::{ClassName, PolicyConfig, TierConfig, Watch};
 use super::credentials::TokenPlace;
 use super::names::{SignalNames, header_name};
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
 use crate::evidence::{External, Reason, Weights};
 use crate::score::log_odds;
-use crate::signals::features::Class;
+use crate::signals::features::{Class, Features};
 use crate::signals::keyed::HashKey;
 use crate::signature::Signer;
 use crate::token::{ApiKeys, IssuedFromClaims, Issuer};
@@ -105,6 +105,19 @@ impl Policy {
                     written.expires, written.owner
                 )
             })
+    }
+
+    /// Whether what this identity does is followed.
+    #[must_use]
+    pub fn watches(&self, features: &Features) -> bool {
+        let asked = features.kind.is_machine()
+            || features.command
+            || !matches!(features.class, Class::Ordinary | Class::Login);
+        match self.config.behaviour.watch {
+            Watch::Off => false,
+            Watch::Machines => features.identity.is_some() && asked,
+            Watch::All => features.identity.is_some(),
+        }
     }
 
     /// Checks a policy.

@@ -56,6 +56,8 @@ section! {
         signals: SignalSources,
         /// What is remembered.
         baseline: BaselineConfig,
+        /// Whose requests are followed, beyond their logins.
+        behaviour: BehaviourConfig,
         /// How evidence becomes a decision.
         score: ScoreConfig,
         /// What a challenge asks for.
@@ -256,6 +258,29 @@ section! {
         memory_mib: u32 = 64,
         /// A snapshot made by `stepgate train`, base64.
         snapshot: Option<String>,
+    }
+}
+
+/// Whose requests are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Watch {
+    /// Machines; people on routes of tiers with a class; event lines that name a command.
+    #[default]
+    Machines,
+    /// Everybody.
+    All,
+    /// Nobody.
+    Off,
+}
+
+section! {
+    /// Whose requests are followed, beyond their logins: the mix of routes, and amounts. It costs one more page read per
+    /// request, and a write per hundred.
+    BehaviourConfig {
+        /// `machines`, `all` or `off`.
+        watch: Watch,
     }
 }
 

@@ -12,7 +12,7 @@ mod tiers;
 use std::fmt;
 
 pub use compile::{Challenge, Credentials, Policy};
-pub use config::{AddressDetail, Mode, PolicyConfig};
+pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
 pub use credentials::TokenPlace;
 pub use names::SignalNames;
 pub use tiers::{Route, Tier};

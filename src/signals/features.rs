@@ -7,6 +7,7 @@ use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
 use super::request::{Anonymiser, Kind, Signals, Standing};
+use super::route;
 
 /// What a route is, as far as risk is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]
@@ -90,6 +91,16 @@ pub struct Features {
     pub issued_at: u32,
     /// What the token itself shows.
     pub credential: CredentialFeatures,
+    /// Route with its method, ids taken out, or the command an event line names.
+    pub route: u32,
+    /// The thing asked for: the path as it is.
+    pub object: u32,
+    /// An event line names what was done.
+    pub command: bool,
+    /// What the route is for.
+    pub class: Class,
+    /// The method changes nothing.
+    pub safe: bool,
 }
 
 fn seconds(time: Option<i64>) -> u32 {
@@ -178,9 +189,37 @@ impl Features {
             auth_time: seconds(signals.session.auth_time),
             issued_at: seconds(signals.session.issued_at),
             credential: CredentialFeatures::of(signals, key),
+            route: hash(
+                Domain::Route,
+                Some(&route::name(
+                    signals.request.action,
+                    signals.request.method,
+                    signals.request.path,
+                )),
+            ),
+            object: hash(Domain::Route, Some(signals.request.path)),
+            command: route::is_command(signals.request.action),
+            class: match signals.request.action {
+                b"recovery" => Class::Recovery,
+                _ => Class::Ordinary,
+            },
+            safe: matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b""),
         };
         features.event = features.authentication_event(key, session_id, token_id, signals);
         features
+    }
+
+    /// The same on a route of this class, where the tier names one.
+    #[must_use]
+    pub fn of_class(mut self, class: Class) -> Self {
+        if class != Class::Ordinary {
+            self.class = class;
+        }
+        if self.class == Class::Recovery {
+            // A recovery proves nothing: the context it is made from is not learned.
+            self.event = 0;
+        }
+        self
     }
 
     /// The authentication event: a new `auth_time`; without one a new session; without that a new token. Credentials that
@@ -192,7 +231,7 @@ impl Features {
         token: Option<&[u8]>,
         signals: &Signals<'_>,
     ) -> u32 {
-        if self.identity.is_none() {
+        if self.identity.is_none() || self.class == Class::Recovery {
             return 0;
         }
         if self.auth_time != 0 {

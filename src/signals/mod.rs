@@ -10,4 +10,5 @@ pub mod features;
 pub mod from_event;
 pub mod keyed;
 pub mod request;
+mod route;
 pub mod user_agent;

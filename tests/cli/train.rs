@@ -84,7 +84,8 @@ fn attacks_and_failures_teach_nothing() {
     let work = Workspace::new();
     let failed = login(BEGIN + 12 * DAY, "alice", AWAY).replace("success", "failure");
     let unknown = login(BEGIN + 12 * DAY, "nobody", AWAY).replace("success", "failure");
-    let denied = login(BEGIN + 11 * DAY + 60, "alice", AWAY);
+    let stranger = format!("{AWAY},\"user_agent.original\":\"curl/8.5.0\"");
+    let denied = login(BEGIN + 11 * DAY + 60, "alice", &stranger);
     work.write("clean.jsonl", history());
     work.write("attacked.jsonl", history() + &denied + &failed + &unknown);
     let clean = work.run("train clean.jsonl --key k -o a.bin");

@@ -81,6 +81,8 @@ fn taught(
         reasons: EvidenceList::new(),
         history: 0,
         lesson,
+        conduct: None,
+        owner: None,
         attempt: Attempt::default(),
     };
     let known = Known::of(everybody).with_identity(record);

@@ -5,6 +5,7 @@
 use super::issuers::Issuers;
 use super::networks::Networks;
 use super::patterns::Patterns;
+use super::routes::Routes;
 use super::sketch::Sketch;
 use super::{MOVES, Population, RECENT, RecentClient, Sessions};
 use crate::baseline::bytes::{Reader, Writer};
@@ -58,6 +59,7 @@ impl Population {
         self.patterns.encode(out);
         self.sessions.moves.encode(out);
         self.issuers.encode(out);
+        self.routes.encode(out);
     }
 
     /// Reads it back; `None` when the bytes are not a population.
@@ -114,6 +116,7 @@ impl Population {
         population.patterns = Patterns::decode(input)?;
         population.sessions.moves = Tallies::decode(input, MOVES)?;
         population.issuers = Issuers::decode(input)?;
+        population.routes = Routes::decode(input)?;
         input.is_empty().then_some(population)
     }
 }

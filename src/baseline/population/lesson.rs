@@ -62,6 +62,19 @@ pub enum Lesson {
     },
     /// A session changed its client; `true`: only the version.
     ClientChange(bool),
+    /// A window of requests was judged the owner's.
+    Routes(Box<RouteLesson>),
+}
+
+/// What everybody learns from one window of requests.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RouteLesson {
+    /// Requests by route.
+    pub routes: Vec<(u32, u16)>,
+    /// It had requests on privileged routes.
+    pub privileged: bool,
+    /// When.
+    pub now: u32,
 }
 
 /// One attempt.

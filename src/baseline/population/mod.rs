@@ -7,6 +7,8 @@ mod issuers;
 mod lesson;
 mod networks;
 pub mod patterns;
+mod routes;
+mod sessions;
 mod sketch;
 mod window;
 
@@ -14,14 +16,16 @@ use arrayvec::ArrayVec;
 
 use super::decay::{DAY, factor};
 use super::hours::{Hour, smooth};
-use super::tally::Tallies;
 pub use issuers::Issuer;
 use issuers::Issuers;
 pub use lesson::{
-    Attempt, CredentialLesson, EventLesson, Lesson, PatternLesson, RecentClient, Shared, relations,
+    Attempt, CredentialLesson, EventLesson, Lesson, PatternLesson, RecentClient, RouteLesson,
+    Shared, relations,
 };
 use networks::Networks;
 use patterns::Patterns;
+pub use routes::Routes;
+pub use sessions::Sessions;
 use sketch::Sketch;
 
 /// Clients of recent events: the strangers that versions are compared with.
@@ -29,21 +33,6 @@ const RECENT: usize = 32;
 const COUNTRIES: usize = 256;
 /// Destinations of moves inside sessions.
 const MOVES: usize = 256;
-
-/// What everybody's sessions do.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sessions {
-    /// Sessions begun.
-    pub begun: f64,
-    /// Moves of network inside sessions.
-    pub moved: f64,
-    /// Changes of version only.
-    pub upgrades: f64,
-    /// Other changes of client.
-    pub changes: f64,
-    /// Providers moved to, where allowed.
-    pub moves: Tallies,
-}
 
 /// Everybody.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +51,7 @@ pub struct Population {
     relations: [f32; 5],
     patterns: Patterns,
     sessions: Sessions,
+    routes: Routes,
     /// Attempts whose credential was good, and wrong.
     attempts: [f64; 2],
     issuers: Issuers,
@@ -82,6 +72,7 @@ impl Default for Population {
             relations: [0.0; 5],
             patterns: Patterns::default(),
             sessions: Sessions::default(),
+            routes: Routes::default(),
             attempts: [0.0; 2],
             issuers: Issuers::default(),
         }
@@ -168,6 +159,12 @@ impl Population {
         self.issuers.get(issuer)
     }
 
+    /// Routes.
+    #[must_use]
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     /// A provider that keeps giving its users fresh addresses explains a fresh address: `-ln(seen / expected)`.
     #[must_use]
     pub fn churn(&self, asn: u32) -> f64 {
@@ -223,6 +220,10 @@ impl Population {
                 if *allowed {
                     self.sessions.moves.add(*asn, 1.0, MOVES);
                 }
+            }
+            Lesson::Routes(lesson) => {
+                self.decay_to(lesson.now);
+                self.routes.learn(lesson);
             }
             Lesson::ClientChange(true) => self.sessions.upgrades += 1.0,
             Lesson::ClientChange(false) => self.sessions.changes += 1.0,
@@ -317,18 +318,8 @@ impl Population {
             .iter_mut()
             .for_each(|(_, count)| shrink(count));
         self.hours.iter_mut().for_each(shrink);
-        let sessions = &mut self.sessions;
-        let [good, wrong] = &mut self.attempts;
-        for count in [
-            good,
-            wrong,
-            &mut sessions.begun,
-            &mut sessions.moved,
-            &mut sessions.upgrades,
-            &mut sessions.changes,
-        ] {
-            *count *= factor;
-        }
-        sessions.moves.decay(factor);
+        self.sessions.decay(factor);
+        self.routes.decay(factor);
+        self.attempts = self.attempts.map(|count| count * factor);
     }
 }

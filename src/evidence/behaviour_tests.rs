@@ -1,0 +1,348 @@
+//! Rows of the behaviour family on synthetic series.
+
+use super::*;
+use crate::baseline::ongoing::Step;
+use crate::baseline::population::{Lesson, Population, RouteLesson};
+use crate::baseline::profile::Closed;
+use crate::baseline::session::Session;
+use crate::baseline::values::Sighting;
+use crate::evidence::{Evidence, Findings, Weights, of_login, of_request};
+use crate::signals::request::Kind;
+
+const NOW: u32 = 1_700_000_000;
+
+/// A person or machine that used routes 1 to 5 in 20 windows, among others that use 1 to 50.
+struct World {
+    profile: Profile,
+    ongoing: Ongoing,
+    population: Population,
+    features: Features,
+}
+
+impl World {
+    fn new(kind: Kind) -> Self {
+        let mut population = Population::default();
+        population.learn(&Lesson::Routes(Box::new(RouteLesson {
+            routes: (1..=50).map(|route| (route, 200)).collect(),
+            privileged: false,
+            now: NOW,
+        })));
+        let mut profile = Profile::default();
+        for _ in 0..20 {
+            profile.learn(&Closed {
+                now: NOW,
+                routes: (1..=5).map(|route| (route, 20)).collect(),
+                requests: 100,
+                ..Closed::default()
+            });
+        }
+        Self {
+            profile,
+            ongoing: Ongoing::default(),
+            population,
+            features: Features {
+                now: NOW,
+                kind,
+                route: 1,
+                verified: true,
+                ..Features::default()
+            },
+        }
+    }
+
+    fn look(&self) -> Findings {
+        let known = Known::of(&self.population).with_behaviour(Some(Watched {
+            profile: Some(&self.profile),
+            ongoing: Some(&self.ongoing),
+        }));
+        of_request(
+            &Session::default(),
+            &self.features,
+            &known,
+            &Weights::default(),
+        )
+    }
+
+    fn nats(&self, reason: Reason) -> f64 {
+        strongest(&self.look().evidence, reason)
+    }
+
+    fn take(&mut self, change: impl Fn(&mut Step)) {
+        let conduct = self.look().conduct.unwrap();
+        let mut step = Step {
+            now: self.features.now,
+            session: self.features.session,
+            route: self.features.route,
+            ratio: conduct.ratio,
+            judgement: conduct.judgement,
+            loud: conduct.loud,
+            learned: true,
+            ..Step::default()
+        };
+        change(&mut step);
+        if let Some(closed) = self.ongoing.take(&step) {
+            self.profile.learn(&closed);
+        }
+    }
+}
+
+fn strongest(evidence: &[Evidence], reason: Reason) -> f64 {
+    let named = evidence.iter().filter(|piece| piece.reason == reason);
+    named
+        .map(|piece| piece.nats)
+        .fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a })
+}
+
+#[test]
+fn a_strangers_mix_of_routes_stands_out_and_the_owners_does_not() {
+    let mut world = World::new(Kind::Human);
+    for turn in 0..60 {
+        world.features.route = 1 + turn % 5;
+        world.take(|_| {});
+    }
+    assert!(world.nats(Reason::UnusualBehaviour) < 0.0);
+    let mut world = World::new(Kind::Human);
+    for turn in 0..99 {
+        world.features.route = 6 + turn % 40;
+        world.take(|_| {});
+    }
+    // Alone it lifts the prior of one in a hundred above one half.
+    assert!(world.nats(Reason::UnusualBehaviour) > 4.6);
+}
+
+#[test]
+fn the_owners_habit_does_not_outweigh_what_speaks_against() {
+    let mut world = World::new(Kind::Human);
+    for turn in 0..60 {
+        world.features.route = 1 + turn % 5;
+        world.take(|_| {});
+    }
+    world.features.class = Class::Privileged;
+    let found = world.look().evidence;
+    assert!(strongest(&found, Reason::NewPrivilege) >= 0.0);
+    let weights = Weights::default();
+    let mut gathered = Gathered::new(&weights);
+    gathered.add(Reason::SessionMoved, 5.0);
+    let known = Known::of(&world.population).with_behaviour(Some(Watched {
+        profile: Some(&world.profile),
+        ongoing: Some(&world.ongoing),
+    }));
+    gather(&world.features, &known, &mut gathered);
+    assert_eq!(strongest(&gathered.list, Reason::UnusualBehaviour), 0.0);
+}
+
+#[test]
+fn a_young_profile_judges_nothing() {
+    let mut world = World::new(Kind::Human);
+    world.profile.judgement.windows = 5.0;
+    world.features.route = 40;
+    for _ in 0..90 {
+        world.take(|_| {});
+    }
+    assert_eq!(world.nats(Reason::UnusualBehaviour), 0.0);
+}
+
+#[test]
+fn a_new_route_counts_for_machines() {
+    let mut world = World::new(Kind::Service);
+    assert_eq!(world.nats(Reason::NewRoute), 0.0);
+    world.features.route = 77;
+    assert!(world.nats(Reason::NewRoute) > 8.0);
+    world.features.kind = Kind::Human;
+    assert_eq!(world.nats(Reason::NewRoute), 0.0);
+}
+
+#[test]
+fn privileged_routes_are_new_once_and_a_burst_of_them_is_unusual() {
+    let mut world = World::new(Kind::Human);
+    for _ in 0..200 {
+        world
+            .population
+            .learn(&Lesson::Routes(Box::new(RouteLesson {
+                routes: vec![(1, 100)],
+                privileged: true,
+                now: NOW,
+            })));
+    }
+    world.features.class = Class::Privileged;
+    assert!(world.nats(Reason::NewPrivilege) > 1.5);
+    for _ in 0..20 {
+        world.profile.learn(&Closed {
+            now: NOW,
+            routes: vec![(1, 100)],
+            requests: 100,
+            privileged: 2,
+            ..Closed::default()
+        });
+    }
+    assert!(world.nats(Reason::NewPrivilege) < 0.7);
+    assert_eq!(world.nats(Reason::PrivilegeBurst), 0.0);
+    for _ in 0..15 {
+        world.take(|step| step.privileged = true);
+    }
+    assert_eq!(world.nats(Reason::PrivilegeBurst), 1.5);
+}
+
+#[test]
+fn sensitive_actions_add_up_in_ten_minutes() {
+    let mut world = World::new(Kind::Human);
+    world.features.class = Class::Sensitive;
+    let mut seen = Vec::new();
+    for _ in 0..12 {
+        seen.push(world.nats(Reason::SensitiveBurst));
+        world.take(|step| step.sensitive = true);
+    }
+    assert_eq!(
+        seen,
+        [0.0, 0.0, 0.0, 0.8, 0.8, 1.5, 1.5, 1.5, 1.5, 1.5, 2.0, 2.0]
+    );
+    world.features.now += 600;
+    assert_eq!(world.nats(Reason::SensitiveBurst), 0.0);
+}
+
+#[test]
+fn refusals_and_many_objects_are_enumeration() {
+    let mut world = World::new(Kind::ApiKey);
+    for _ in 0..10 {
+        assert_eq!(world.nats(Reason::Enumeration), 0.0);
+        world.take(|step| step.refused = true);
+    }
+    assert_eq!(world.nats(Reason::Enumeration), 1.5);
+    let mut world = World::new(Kind::ApiKey);
+    for _ in 0..30 {
+        world.profile.objects.learn(3.0, 256.0);
+    }
+    for object in 1..60u32 {
+        world.take(|step| step.object = object.wrapping_mul(2_246_822_519));
+    }
+    assert_eq!(world.nats(Reason::Enumeration), 1.0);
+}
+
+#[test]
+fn an_export_shows_on_the_next_request() {
+    let mut world = World::new(Kind::ApiKey);
+    for hour in 0..40 {
+        world
+            .profile
+            .bytes
+            .learn(f64::from(90_000 + hour * 500), 512.0);
+    }
+    world.take(|step| step.bytes = 100_000);
+    assert_eq!(world.nats(Reason::BulkEgress), 0.0);
+    world.take(|step| step.bytes = 50_000_000);
+    assert_eq!(world.nats(Reason::BulkEgress), 1.0);
+    world.profile.excess = 9.0;
+    assert_eq!(world.nats(Reason::BulkEgress), 1.5);
+}
+
+#[test]
+fn three_loud_minutes_are_a_spike_and_teach_nothing() {
+    let mut world = World::new(Kind::ApiKey);
+    for minute in 0..100 {
+        world.features.now = NOW + minute * 60;
+        for _ in 0..(3 + minute % 4) {
+            world.take(|_| {});
+            assert_eq!(world.nats(Reason::VolumeSpike), 0.0);
+        }
+    }
+    let usual = world.profile.requests.high();
+    let mut first = None;
+    for minute in 100..106 {
+        world.features.now = NOW + minute * 60;
+        for _ in 0..120 {
+            world.take(|_| {});
+            if world.nats(Reason::VolumeSpike) > 0.0 {
+                first = first.or(Some(minute));
+            }
+        }
+    }
+    assert_eq!(first, Some(102));
+    assert!(world.profile.requests.high() < 2.0 * usual);
+    assert_eq!(
+        Reason::VolumeSpike.nature(),
+        crate::evidence::Nature::Novelty
+    );
+}
+
+fn record(history: u32) -> IdentityRecord {
+    let mut record = IdentityRecord::new(NOW - 1000);
+    let seen = |key| Sighting {
+        key,
+        ..Sighting::default()
+    };
+    for _ in 0..history {
+        record.network.asn.learn(seen(1));
+        record.network.country.learn(seen(1));
+        record.network.prefix.learn(seen(1));
+        record.network.address.learn(seen(1));
+        record.client.browser.learn(seen(1));
+        record.client.user_agent.learn(seen(1));
+    }
+    record.history = history;
+    record.events = history as f32;
+    record
+}
+
+fn login(record: &IdentityRecord, features: &Features, reason: Reason) -> f64 {
+    let population = Population::default();
+    let known = Known::of(&population).with_identity(Some(record));
+    strongest(
+        &of_login(features, &known, &Weights::default()).evidence,
+        reason,
+    )
+}
+
+#[test]
+fn machines_off_their_purpose_and_in_human_hands() {
+    let usual = Features {
+        now: NOW,
+        kind: Kind::Service,
+        address: 1,
+        prefix: 1,
+        asn: 1,
+        country: 1,
+        user_agent: 1,
+        browser: 1,
+        script: true,
+        ..Features::default()
+    };
+    let elsewhere = Features {
+        asn: 9,
+        prefix: 9,
+        address: 9,
+        ..usual
+    };
+    let by_hand = Features {
+        browser: 7 << 16,
+        user_agent: 9,
+        script: false,
+        ..usual
+    };
+    let record = record(60);
+    assert_eq!(login(&record, &usual, Reason::OffPurpose), 0.0);
+    assert_eq!(login(&record, &elsewhere, Reason::OffPurpose), 2.0);
+    assert_eq!(login(&record, &usual, Reason::HumanUse), 0.0);
+    assert_eq!(login(&record, &by_hand, Reason::HumanUse), 2.0);
+    assert_eq!(
+        login(&self::record(20), &elsewhere, Reason::OffPurpose),
+        0.0
+    );
+}
+
+#[test]
+fn a_new_context_after_a_recovery_is_suspicious_for_an_hour() {
+    let elsewhere = Features {
+        now: NOW,
+        asn: 9,
+        country: 9,
+        prefix: 9,
+        address: 9,
+        ..Features::default()
+    };
+    let mut record = record(20);
+    assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 0.0);
+    record.recovered = NOW - 600;
+    assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 2.0);
+    record.recovered = NOW - 4_000;
+    assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 0.0);
+}
