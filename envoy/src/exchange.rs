@@ -34,9 +34,6 @@ struct Pending {
     assessment: Assessment,
     /// It has a lesson for the records.
     teaches: bool,
-    /// Status of the response; 0: none yet.
-    status: u16,
-    of_upstream: bool,
 }
 
 /// One stream.
@@ -224,42 +221,38 @@ impl Exchange {
                 features: *features,
                 assessment: assessment.clone(),
                 teaches,
-                status: 0,
-                of_upstream: false,
             });
         }
         Action::Continue
     }
 
     fn on_response(&mut self, shared: &Rc<Shared>) {
-        let Some(pending) = &mut self.pending else {
-            return;
-        };
-        let status = host::header(MapType::Response, ":status").unwrap_or_default();
-        pending.status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
-        pending.of_upstream = is_of_upstream();
-        let learns = pending.teaches && pending.of_upstream;
-        if let Some(outcome) = Outcome::of_status(pending.status).filter(|_| learns) {
-            shared.learn(&pending.features, &pending.assessment, outcome);
-        }
-    }
-
-    /// At the end of a stream the size of the response is known, whether or not it was announced.
-    fn on_end(&mut self, shared: &Rc<Shared>) {
         let Some(pending) = self.pending.take() else {
             return;
         };
+        let status = host::header(MapType::Response, ":status").unwrap_or_default();
+        let status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let of_upstream = is_of_upstream();
+        let learns = pending.teaches && of_upstream;
+        if let Some(outcome) = Outcome::of_status(status).filter(|_| learns) {
+            shared.learn(&pending.features, &pending.assessment, outcome);
+        }
         if pending.assessment.conduct.is_some() {
-            let response = if pending.of_upstream {
-                let size = host::property("response\0size").unwrap_or_default();
-                let size = size.try_into().map_or(0, u64::from_le_bytes);
-                Response::of(pending.status, size)
+            let response = if of_upstream {
+                Response::of(status, content_length())
             } else {
                 Response::default()
             };
             shared.follow(&pending.features, &pending.assessment, response);
         }
     }
+}
+
+/// Bytes of the body as announced, else 0. Its true size is known at the end of the stream only, and a callback there would cost
+/// every request a call.
+fn content_length() -> u64 {
+    let length = host::header(MapType::Response, "content-length").unwrap_or_default();
+    text(&length).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 impl Context for Exchange {}
@@ -277,12 +270,6 @@ impl HttpContext for Exchange {
             self.on_response(&shared);
         }
         Action::Continue
-    }
-
-    fn on_log(&mut self) {
-        if let Some(shared) = self.shared.clone() {
-            self.on_end(&shared);
-        }
     }
 }
 

@@ -294,7 +294,7 @@ reasons! {
         "1.5: 10 and more refusals (401, 403, 404) that are over 30 % of five to ten minutes; 1: objects >= 20 and > 5 times the usual high";
     BulkEgress "bulk-egress" Behaviour Deviation 1.0
         "far more response bytes than usual, in one hour or adding up over many"
-        "1: z > 4 on ln(1 + bytes) of the hour; 1.5: CUSUM of hourly z (slack .5) > 8; after 20 hours, acts on the next request";
+        "1: z > 4 on ln(1 + bytes) of the hour; 1.5: CUSUM of hourly z (slack .5) > 8; after 20 hours, bytes as announced by content-length, acts on the next request";
     VolumeSpike "volume-spike" Behaviour Novelty 1.0
         "the third minute in a row with far more requests than usual"
         "1: z > 4 on ln(1 + n), >= 20 and >= 3 times the usual high; after 20 minutes; never denies";
