@@ -186,8 +186,8 @@ impl Shared {
                     record.learn(key.kind, lesson);
                     Some(record)
                 };
-                let written = self.store.update(key.locator(), &self.metrics, learn);
-                self.count(written);
+                // Lessons are counted by identity; what a source missed shows as conflicts.
+                let _counted_as_conflicts = self.store.update(key.locator(), &self.metrics, learn);
             }
         }
     }
