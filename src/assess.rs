@@ -98,7 +98,8 @@ fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> 
     }
 }
 
-fn is_safe(method: &[u8]) -> bool {
+#[must_use]
+pub fn is_safe(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"")
 }
 
