@@ -98,6 +98,7 @@ fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> 
     }
 }
 
+/// Whether a method changes nothing (RFC 9110 §9.2.1); event files without one count as reading.
 #[must_use]
 pub fn is_safe(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"")

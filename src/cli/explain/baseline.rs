@@ -9,7 +9,7 @@ use stepgate::baseline::decay::DAY;
 use stepgate::baseline::hours::Hours;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::values::Values;
-use stepgate::signals::user_agent::{Browser, Os};
+use stepgate::signals::user_agent::{Browser, Device, Os};
 
 use super::moment;
 
@@ -95,7 +95,9 @@ impl Baseline {
             addresses: network.address.entries().len(),
             networks: network.prefix.entries().len(),
             browsers: parts(&client.browser, browser),
-            systems: parts(&client.os, |key| system((key >> 8) as u16)),
+            systems: parts(&client.os, |key| {
+                format!("{} ({})", system((key >> 8) as u16), form(key & 0xff))
+            }),
             user_agents: client.user_agent.entries().len(),
             weekday_hours: busiest(&record.hours, false),
             weekend_hours: busiest(&record.hours, true),
@@ -162,6 +164,18 @@ fn system(id: u16) -> String {
         None => "another system",
     }
     .to_owned()
+}
+
+fn form(device: u32) -> &'static str {
+    const FORMS: [(Device, &str); 5] = [
+        (Device::Desktop, "desktop"),
+        (Device::Mobile, "mobile"),
+        (Device::Tablet, "tablet"),
+        (Device::Bot, "bot"),
+        (Device::Tool, "tool"),
+    ];
+    let named = |(form, _): &&(Device, &str)| *form as u32 == device;
+    FORMS.iter().find(named).map_or("unknown", |(_, name)| name)
 }
 
 /// The fewest hours that hold most of the activity, in order of the clock.
@@ -245,7 +259,7 @@ impl fmt::Display for Baseline {
         list(f, "providers", &self.providers)?;
         writeln!(
             f,
-            "  networks: {} addresses in {} networks",
+            "  addresses: {}; networks: {}",
             self.addresses, self.networks
         )?;
         list(f, "browsers", &self.browsers)?;

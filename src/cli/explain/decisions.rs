@@ -52,7 +52,6 @@ struct Basis {
     safe: bool,
     tier: Tier,
     would: Action,
-    logit: f64,
 }
 
 /// What would change a decision.
@@ -95,7 +94,6 @@ impl Decided {
                 features: Features::of(&signals, &live.key),
                 safe: is_safe(signals.request.method),
                 would: assessment.decision.would,
-                logit: assessment.score.logit,
                 reasons: assessment.reasons,
                 tier,
             },
