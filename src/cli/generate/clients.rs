@@ -73,8 +73,10 @@ const MODELS: usize = 700;
 /// Builds an app's browser tells apart.
 const BUILDS: usize = 4000;
 /// How often it tells one.
-const TELLS_BUILD: f64 = 0.35;
-const FROZEN: f64 = 0.45;
+const TELLS_BUILD: f64 = 0.4;
+const FROZEN: f64 = 0.4;
+/// How often somebody's next device is of the platform and browser of the one before.
+const LOYAL: f64 = 0.36;
 /// Days between two versions of a browser, and of a system.
 const BROWSER_DAYS: f64 = 45.0;
 const SYSTEM_DAYS: f64 = 180.0;
@@ -134,6 +136,20 @@ impl Device {
             build: rng.below(BUILDS) as u16,
             lag: rng.choose(&LAGS, 0.0),
             frozen: rng.chance(FROZEN).then_some(day - age),
+        }
+    }
+
+    /// Another device of somebody who keeps to what is known, or of somebody close: often the same platform and browser.
+    pub(super) fn bought_like(self, day: f64, used: bool, rng: &mut Rng) -> Self {
+        let other = Self::bought(day, used, rng);
+        if rng.chance(LOYAL) {
+            Self {
+                platform: self.platform,
+                product: self.product,
+                ..other
+            }
+        } else {
+            other
         }
     }
 

@@ -144,7 +144,7 @@ impl Role {
         let mut of_role = Rng::new(seed, 0xa0_0000 + role);
         let size = of_role.whole(12, 40);
         let mut templates: Vec<Template> = Vec::with_capacity(size);
-        if role % 6 == 0 {
+        if role.is_multiple_of(6) {
             templates.extend(Template::admin().filter(|_| of_role.chance(0.4)));
         }
         while templates.len() < size {
