@@ -126,7 +126,7 @@ pub fn decide(
     if standing.unsolved >= MAX_UNSOLVED {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
-    let wants_denial = score.logit.min(score.beyond_novelty) >= tier.deny
+    let wants_denial = score.logit.min(score.beyond_network) >= tier.deny
         && features.verified
         && !standing.young
         && evidence.iter().any(is_suspicion);

@@ -11,9 +11,9 @@ pub struct Score {
     pub logit: f64,
     /// `logistic(logit)`: it decides.
     pub probability: f64,
-    /// Prior plus what is more than novelty, in nats: a denial needs this to be as sure. A challenge the owner can answer, a
-    /// denial not, and an owner who travels shows more novelty than most thieves.
-    pub beyond_novelty: f64,
+    /// The same without the novelty of the network, in nats: a denial needs this to be as sure. An owner on a journey or
+    /// behind a VPN is new by network and impossible by velocity at once, and can answer a challenge but not a denial.
+    pub beyond_network: f64,
 }
 
 /// Log-odds of a probability strictly between 0 and 1.
@@ -39,7 +39,9 @@ pub fn score(evidence: &[Evidence], prior: f64) -> Score {
     Score {
         logit,
         probability: 1.0 / (1.0 + libm::exp(-logit)),
-        beyond_novelty: sum(|piece| piece.reason.nature() == Nature::Suspicion),
+        beyond_network: sum(|piece| {
+            piece.reason.family() != Family::Network || piece.reason.nature() != Nature::Novelty
+        }),
     }
 }
 
@@ -60,7 +62,7 @@ mod tests {
         let score = score(&evidence, log_odds(0.01));
         assert!((score.logit - (log_odds(0.01) + 4.0)).abs() < 1e-12);
         assert!((score.probability - 0.355_461).abs() < 1e-5);
-        assert!((score.beyond_novelty - (log_odds(0.01) + 1.0)).abs() < 1e-12);
+        assert!((score.beyond_network - (log_odds(0.01) + 2.0)).abs() < 1e-12);
     }
 
     #[test]
