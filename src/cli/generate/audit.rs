@@ -11,6 +11,8 @@ use crate::cli::replay::measure::auc;
 /// Attacks on fewer days say nothing: what comes in one burst comes at one hour, and the error of an area under the curve
 /// is .29 / sqrt(n) of n independent ones, by which the band is widened (1.96 of it).
 const FEW: usize = 30;
+/// What goes on day and night, or chooses the hours in which nobody looks, shows in its hours.
+const KEEP_NO_HOURS: [&str; 2] = ["privileged_abuse", "slow_exfil"];
 const BAND: (f64, f64) = (0.45, 0.55);
 
 /// Device class, hour, and logarithm of the number of logins before.
@@ -36,7 +38,9 @@ pub(super) fn report(records: &[Record]) -> String {
             let [device, hour, history, all] = [by(&[0]), by(&[1]), by(&[2]), by(&[0, 1, 2])];
             let days = compared.days.get(label).map_or(0, BTreeSet::len);
             let error = 1.96 * 0.29 / libm::sqrt(days as f64);
-            let verdict = if days < FEW {
+            let verdict = if KEEP_NO_HOURS.contains(label) {
+                "by nature"
+            } else if days < FEW {
                 "too few"
             } else if (BAND.0 - error..=BAND.1 + error).contains(&all) {
                 "inside"
