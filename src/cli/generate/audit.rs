@@ -57,18 +57,23 @@ pub(super) fn report(records: &[Record]) -> String {
     text
 }
 
-/// Logins of people, requests of people, events of machines; by the same history as attacks need.
-fn gather(records: &[Record]) -> BTreeMap<(bool, bool), Compared> {
-    let mut found: BTreeMap<(bool, bool), Compared> = BTreeMap::new();
+/// Requests and logins of people, of programs with keys, of other machines; by the same history as attacks need.
+fn gather(records: &[Record]) -> BTreeMap<(u8, bool), Compared> {
+    let mut found: BTreeMap<(u8, bool), Compared> = BTreeMap::new();
     let mut history: HashMap<Who, usize> = HashMap::new();
     for record in records {
         let before = history.get(&record.who).copied().unwrap_or(0);
         if record.is_own_login() {
             *history.entry(record.who).or_default() += 1;
         }
-        let human = matches!(record.who, Who::Person(_));
-        let compared = found.entry((human, record.is_login())).or_default();
-        let known = before >= 2 || !human;
+        // Programs with keys keep other hours than services do.
+        let sort = match record.who {
+            Who::Person(_) | Who::Nobody(_) => 0,
+            Who::Key(_) => 1,
+            Who::Service(_) | Who::Runner(_) => 2,
+        };
+        let compared = found.entry((sort, record.is_login())).or_default();
+        let known = before >= 2 || sort != 0;
         let traits = [
             record.client.device_number() as usize,
             (record.time % DAY / 3600.0) as usize,
