@@ -100,6 +100,12 @@ fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> 
     }
 }
 
+/// Whether a method changes nothing (RFC 9110 §9.2.1); event files without one count as reading.
+#[must_use]
+pub fn is_safe(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"")
+}
+
 /// What the baseline may learn from a request.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Lesson {

@@ -60,7 +60,9 @@ pub(super) fn smooth(hour: usize, at: impl Fn(usize) -> f64) -> f64 {
 }
 
 impl Hours {
-    fn at(&self, hour: usize, weekend: bool) -> f64 {
+    /// Decayed number of events in an hour of one half of the week.
+    #[must_use]
+    pub fn at(&self, hour: usize, weekend: bool) -> f64 {
         self.bins
             .get(hour + 24 * usize::from(weekend))
             .map_or(0.0, |count| f64::from(*count) / f64::from(UNIT))

@@ -6,6 +6,7 @@ mod baseline_file;
 mod behaviour;
 mod check;
 mod event_file;
+mod explain;
 mod generate;
 mod import;
 mod input;
@@ -40,6 +41,7 @@ enum Command {
     Train(train::Train),
     Replay(replay::Replay),
     Import(import::Import),
+    Explain(explain::Explain),
     Generate(generate::Generate),
 }
 
@@ -90,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Replay(replay) => replay.run(),
         Command::Import(import) => import.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run(),
     };
     match outcome {

@@ -8,6 +8,8 @@
 )]
 
 mod check;
+mod explain;
+mod generate;
 mod import;
 mod replay;
 mod schema;
@@ -107,7 +109,9 @@ fn usage_is_told_apart_from_failure() {
     }
     let help = work.run("--help");
     assert_eq!(help.code, 0);
-    for command in ["check", "schema", "train", "replay", "import"] {
+    for command in [
+        "check", "schema", "train", "replay", "import", "explain", "generate",
+    ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command}");
     }
     assert_eq!(work.run("--version").code, 0);

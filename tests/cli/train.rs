@@ -84,12 +84,18 @@ fn attacks_and_failures_teach_nothing() {
     let work = Workspace::new();
     let failed = login(BEGIN + 12 * DAY, "alice", AWAY).replace("success", "failure");
     let unknown = login(BEGIN + 12 * DAY, "nobody", AWAY).replace("success", "failure");
-    let stranger = format!("{AWAY},\"user_agent.original\":\"curl/8.5.0\"");
-    let denied = login(BEGIN + 11 * DAY + 60, "alice", &stranger);
+    let challenged = login(BEGIN + 11 * DAY + 60, "alice", AWAY);
+    work.write(
+        "policy.json",
+        r#"{"mode":"enforce","signals":{"preset":"fastly"}}"#,
+    );
     work.write("clean.jsonl", history());
-    work.write("attacked.jsonl", history() + &denied + &failed + &unknown);
-    let clean = work.run("train clean.jsonl --key k -o a.bin");
-    let attacked = work.run("train attacked.jsonl --key k -o b.bin");
+    work.write(
+        "attacked.jsonl",
+        history() + &challenged + &failed + &unknown,
+    );
+    let clean = work.run("train clean.jsonl --policy policy.json --key k -o a.bin");
+    let attacked = work.run("train attacked.jsonl --policy policy.json --key k -o b.bin");
     assert!(clean.stderr.starts_with("2 identities from 24 of 24"));
     assert!(
         attacked.stderr.starts_with("2 identities from 24 of 27"),

@@ -11,6 +11,8 @@ use crate::cli::replay::measure::auc;
 /// Attacks on fewer days say nothing: what comes in one burst comes at one hour, and the error of an area under the curve
 /// is .29 / sqrt(n) of n independent ones, by which the band is widened (1.96 of it).
 const FEW: usize = 30;
+/// What goes on day and night, or chooses the hours in which nobody looks, shows in its hours.
+const KEEP_NO_HOURS: [&str; 2] = ["privileged_abuse", "slow_exfil"];
 const BAND: (f64, f64) = (0.45, 0.55);
 
 /// Device class, hour, and logarithm of the number of logins before.
@@ -36,7 +38,9 @@ pub(super) fn report(records: &[Record]) -> String {
             let [device, hour, history, all] = [by(&[0]), by(&[1]), by(&[2]), by(&[0, 1, 2])];
             let days = compared.days.get(label).map_or(0, BTreeSet::len);
             let error = 1.96 * 0.29 / libm::sqrt(days as f64);
-            let verdict = if days < FEW {
+            let verdict = if KEEP_NO_HOURS.contains(label) {
+                "by nature"
+            } else if days < FEW {
                 "too few"
             } else if (BAND.0 - error..=BAND.1 + error).contains(&all) {
                 "inside"
@@ -53,18 +57,23 @@ pub(super) fn report(records: &[Record]) -> String {
     text
 }
 
-/// Logins of people, requests of people, events of machines; by the same history as attacks need.
-fn gather(records: &[Record]) -> BTreeMap<(bool, bool), Compared> {
-    let mut found: BTreeMap<(bool, bool), Compared> = BTreeMap::new();
+/// Requests and logins of people, of programs with keys, of other machines; by the same history as attacks need.
+fn gather(records: &[Record]) -> BTreeMap<(u8, bool), Compared> {
+    let mut found: BTreeMap<(u8, bool), Compared> = BTreeMap::new();
     let mut history: HashMap<Who, usize> = HashMap::new();
     for record in records {
         let before = history.get(&record.who).copied().unwrap_or(0);
         if record.is_own_login() {
             *history.entry(record.who).or_default() += 1;
         }
-        let human = matches!(record.who, Who::Person(_));
-        let compared = found.entry((human, record.is_login())).or_default();
-        let known = before >= 2 || !human;
+        // Programs with keys keep other hours than services do.
+        let sort = match record.who {
+            Who::Person(_) | Who::Nobody(_) => 0,
+            Who::Key(_) => 1,
+            Who::Service(_) | Who::Runner(_) => 2,
+        };
+        let compared = found.entry((sort, record.is_login())).or_default();
+        let known = before >= 2 || sort != 0;
         let traits = [
             record.client.device_number() as usize,
             (record.time % DAY / 3600.0) as usize,

@@ -46,6 +46,8 @@ impl Persona {
     }
 }
 
+// Shares below that no source gives are fitted, so that the figures of `--accept` lie in their bands.
+
 /// Share of people in the home country.
 const HOME: f64 = 0.74;
 const WORKFORCE_HOME: f64 = 0.88;
@@ -56,11 +58,11 @@ const DEVICE_USE: f64 = 1.3;
 /// How often a device is replaced, per login.
 const REPLACED: f64 = 0.02;
 /// How often somebody is on another network of the country.
-const ROAM: f64 = 0.04;
+const ROAM: f64 = 0.05;
 /// Share of those who often use other devices elsewhere, and how often they and others do.
 const CHURNERS: f64 = 0.25;
 const WORKFORCE_CHURNERS: f64 = 0.06;
-const CHURN: [f64; 2] = [0.28, 0.02];
+const CHURN: [f64; 2] = [0.24, 0.03];
 const WORKFORCE_CHURN: [f64; 2] = [0.05, 0.002];
 /// How often such a place is in the country.
 const CHURN_AT_HOME: f64 = 0.97;
@@ -219,7 +221,8 @@ impl Person {
                 Sort::Fixed
             };
             let mut network = world.network(country, city, sort, rng);
-            let device = Device::bought(day, true, rng);
+            let own = self.devices.first().copied().unwrap_or_default();
+            let device = own.bought_like(day, true, rng);
             return (network.at(day, rng), device.at(day, rng));
         }
         if rng.chance(ROAM) {
@@ -289,7 +292,7 @@ impl Person {
             return Client::default();
         };
         if rng.chance(REPLACED) {
-            *device = Device::bought(day, false, rng);
+            *device = device.bought_like(day, false, rng);
         }
         device.at(day, rng)
     }

@@ -52,8 +52,9 @@ const COUNTRIES: [Country; 13] = [
     Country { code: "FR", share: 0.03, cities: &[(48.86, 2.35), (43.3, 5.37)] },
 ];
 
-/// Shares of the largest providers of the home country; the rest share what is left.
-const HOME_SHARES: [f64; 5] = [0.58, 0.14, 0.1, 0.05, 0.04];
+/// Shares of the largest providers of the home country, fitted to how often two logins share one; the rest share what is
+/// left.
+const HOME_SHARES: [f64; 5] = [0.57, 0.14, 0.1, 0.05, 0.05];
 const HOME_PROVIDERS: usize = 40;
 const PROVIDERS: usize = 25;
 /// Ranks of the carriers.
@@ -212,7 +213,7 @@ impl World {
 }
 
 /// Share of people whose address never changes.
-const STATIC: f64 = 0.7;
+const STATIC: f64 = 0.75;
 /// Mean days of the others' leases.
 const LEASE: f64 = 30.0;
 

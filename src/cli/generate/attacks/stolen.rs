@@ -28,10 +28,13 @@ pub(super) fn add(target: &mut Target<'_>, count: usize, attacks: &mut Vec<Recor
         })
         .collect();
     for _ in 0..(count / 10).max(3) {
-        let place = target.rng.choose(&keys, usize::MAX);
-        if let Some(used) = target.records.get(place) {
-            key(target, used, attacks);
-        }
+        let mut any = || target.records.get(target.rng.choose(&keys, usize::MAX));
+        let (Some(used), Some(other)) = (any(), any()) else {
+            return;
+        };
+        // At an hour at which keys are used, or the hour alone would give it away.
+        let midnight = libm::floor(used.time / DAY) * DAY;
+        key(target, used, midnight + other.time % DAY, attacks);
     }
 }
 
@@ -72,8 +75,8 @@ fn session(target: &mut Target<'_>, attacks: &mut Vec<Record>) {
     }
 }
 
-/// A key tried out within hours of its use: what is there, list by list.
-fn key(target: &mut Target<'_>, used: &Record, attacks: &mut Vec<Record>) {
+/// A key tried out on a day of its use: what is there, list by list.
+fn key(target: &mut Target<'_>, used: &Record, mut time: f64, attacks: &mut Vec<Record>) {
     let machine = Machine::new(target.society, used.who);
     let world = &target.society.world;
     let rng = &mut target.rng;
@@ -88,7 +91,6 @@ fn key(target: &mut Target<'_>, used: &Record, attacks: &mut Vec<Record>) {
     } else {
         Client::tool(rng)
     };
-    let mut time = used.time + rng.between(0.0, DAY);
     let origin = network.at(time / DAY, rng);
     let calls = rng.whole(3, 25);
     for template in Template::lists().cycle().skip(rng.below(24)).take(calls) {
@@ -103,6 +105,6 @@ fn key(target: &mut Target<'_>, used: &Record, attacks: &mut Vec<Record>) {
             attack: Some("apikey_leaked"),
             ..used.clone()
         });
-        time += rng.exponential(300.0);
+        time += rng.exponential(120.0);
     }
 }
