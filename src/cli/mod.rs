@@ -16,6 +16,7 @@ mod reference;
 mod replay;
 mod schema;
 mod train;
+mod tune;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -37,6 +38,7 @@ enum Command {
     Schema(schema::Schema),
     Train(train::Train),
     Replay(replay::Replay),
+    Tune(tune::Tune),
     Import(import::Import),
 }
 
@@ -86,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Train(train) => train.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Import(import) => import.run(),
     };
     match outcome {
