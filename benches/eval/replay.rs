@@ -134,7 +134,10 @@ pub(crate) fn events_and_identities(
         },
     )?;
     // Lines about the input may stand before the summary.
-    let summary = summary.find('{').map_or("", |start| &summary[start..]);
+    let summary = summary
+        .find('{')
+        .and_then(|start| summary.get(start..))
+        .unwrap_or_default();
     let summary: serde_json::Value = serde_json::from_str(summary).unwrap_or_default();
     Ok((said, summary["identities"].as_u64().unwrap_or(0)))
 }

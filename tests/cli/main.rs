@@ -12,6 +12,7 @@ mod import;
 mod replay;
 mod schema;
 mod train;
+mod tune;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ fn usage_is_told_apart_from_failure() {
     }
     let help = work.run("--help");
     assert_eq!(help.code, 0);
-    for command in ["check", "schema", "train", "replay", "import"] {
+    for command in ["check", "schema", "train", "replay", "tune", "import"] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command}");
     }
     assert_eq!(work.run("--version").code, 0);
