@@ -112,7 +112,7 @@ fn labels_and_verdicts_fit_the_same_weights() {
     assert_eq!(labelled.stdout, judged.stdout);
     assert_eq!(work.read("a.json"), work.read("b.json"));
     assert!(
-        labelled.stdout.contains("with fitted weights"),
+        labelled.stdout.contains("of attacks with fitted weights"),
         "{}",
         labelled.stdout
     );

@@ -59,9 +59,20 @@ pub(super) fn weights(samples: &Samples, present: &Weights) -> Result<Changed, S
         .filter(|(reason, count)| is_weighed(*reason) && *count >= SEEN)
         .map(|(reason, _)| reason)
         .collect();
+    let mut of_type: BTreeMap<Option<usize>, usize> = BTreeMap::new();
+    for sample in &known {
+        *of_type.entry(sample.attack).or_default() += 1;
+    }
+    let each = attacks.min(owners) as f64;
+    let types = of_type.keys().flatten().count() as f64;
     let examples: Vec<_> = known
         .iter()
-        .map(|sample| example(sample, &fitted))
+        .map(|sample| {
+            // Owners and attacks count alike, and so does every type of attack: a flood must not drown the rest.
+            let alike = of_type.get(&sample.attack).copied().unwrap_or(1) as f64;
+            let share = if sample.attack.is_some() { types } else { 1.0 };
+            example(sample, &fitted, each / (alike * share))
+        })
         .collect();
     let factors = fit::factors(&examples, fitted.len());
     Ok(fitted
@@ -75,7 +86,7 @@ pub(super) fn weights(samples: &Samples, present: &Weights) -> Result<Changed, S
         .collect())
 }
 
-fn example(sample: &Sample, fitted: &[Reason]) -> Example {
+fn example(sample: &Sample, fitted: &[Reason], weight: f64) -> Example {
     let mut pieces = Vec::with_capacity(sample.strongest.len());
     let mut rest = 0.0;
     for piece in &sample.strongest {
@@ -88,6 +99,7 @@ fn example(sample: &Sample, fitted: &[Reason]) -> Example {
         pieces,
         rest,
         attack: sample.attack.is_some(),
+        weight,
     }
 }
 
@@ -96,6 +108,31 @@ fn example(sample: &Sample, fitted: &[Reason]) -> Example {
 pub(super) struct Thresholds {
     pub(super) step_up: f64,
     pub(super) deny: f64,
+}
+
+impl Thresholds {
+    /// Whether the budget asked for more than is sensible.
+    pub(super) fn at_bound(self) -> bool {
+        self.step_up <= STEP_UP.0 || self.step_up >= STEP_UP.1
+    }
+}
+
+/// Fitted weights may detect this much less of a type of attack, where there are enough to tell.
+const LOST: f64 = 0.02;
+
+/// Whether detection by type, as (events, share), is better in the mean and hardly worse anywhere.
+pub(super) fn is_better(fitted: &[(usize, f64)], present: &[(usize, f64)]) -> bool {
+    let worse = fitted
+        .iter()
+        .zip(present)
+        .any(|((of, fitted), (_, present))| *of >= ENOUGH && present - fitted > LOST);
+    !worse && mean(fitted) > mean(present)
+}
+
+/// Detection averaged over types.
+pub(super) fn mean(found: &[(usize, f64)]) -> f64 {
+    let sum: f64 = found.iter().map(|(_, share)| share).sum();
+    sum / found.len().max(1) as f64
 }
 
 /// Owners' events that are counted against the budget: people's, or machines' where there are no people.

@@ -77,10 +77,10 @@ pub(super) fn present_rate(samples: &Samples) -> f64 {
     Part::over(counted(samples, false).into_iter(), acted).share
 }
 
-/// Detection averaged over types of attack at thresholds that were not in force, on the half that is chosen on.
-pub(super) fn detection(samples: &Samples, thresholds: Thresholds) -> f64 {
+/// Attacks and detection of each type at thresholds that were not in force, on the half that is chosen on.
+pub(super) fn detection(samples: &Samples, thresholds: Thresholds) -> Vec<(usize, f64)> {
     let bar = log_odds(thresholds.step_up);
-    let parts: Vec<_> = (0..samples.attacks.len())
+    (0..samples.attacks.len())
         .map(|number| {
             let of = samples
                 .list
@@ -91,8 +91,8 @@ pub(super) fn detection(samples: &Samples, thresholds: Thresholds) -> f64 {
             })
         })
         .filter(|part| part.of > 0)
-        .collect();
-    parts.iter().map(|part| part.share).sum::<f64>() / parts.len().max(1) as f64
+        .map(|part| (part.of, part.share))
+        .collect()
 }
 
 /// Two policies side by side.
@@ -107,7 +107,7 @@ impl fmt::Display for Compared {
         let Self { before, after } = self;
         writeln!(
             f,
-            "on the identities that are held out     events   before    after"
+            "on the identities that are held out         events   before    after"
         )?;
         let mut line = |name: &str, before: Part, after: Part| {
             if before.of == 0 {
@@ -116,7 +116,7 @@ impl fmt::Display for Compared {
             let [before_share, after_share] = [before, after].map(|part| part.share * 100.0);
             writeln!(
                 f,
-                "  {name:<34} {:>9} {before_share:>7.2}% {after_share:>7.2}%",
+                "  {name:<38} {:>9} {before_share:>7.2}% {after_share:>7.2}%",
                 before.of
             )
         };

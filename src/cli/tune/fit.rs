@@ -12,6 +12,8 @@ pub(super) struct Example {
     /// Nats of what is not fitted.
     pub(super) rest: f64,
     pub(super) attack: bool,
+    /// For how many events it counts.
+    pub(super) weight: f64,
 }
 
 /// Newton steps; the ridge makes the problem convex, and it settles within a few.
@@ -23,12 +25,12 @@ const RIDGE: f64 = 20.0;
 /// A fitted weight stays within these factors of the present one: more would be another reason.
 const FACTORS: (f64, f64) = (0.25, 2.5);
 
-/// The factor by which each of `count` weights should change. Both classes count alike however many events they have.
+/// On the way there it may stray farther.
+const STRAY: (f64, f64) = (0.02, 20.0);
+
+/// The factor by which each of `count` weights should change, so that attacks show as much evidence in all as before: what
+/// is a nat to the rest of the policy stays one.
 pub(super) fn factors(examples: &[Example], count: usize) -> Vec<f64> {
-    let attacks = examples.iter().filter(|example| example.attack).count();
-    let owners = examples.len() - attacks;
-    let each = attacks.min(owners) as f64;
-    let weight = |attack: bool| each / (if attack { attacks } else { owners }).max(1) as f64;
     // The last parameter is the base rate, which is nobody's prior.
     let mut parameters = vec![1.0; count];
     parameters.push(0.0);
@@ -40,7 +42,7 @@ pub(super) fn factors(examples: &[Example], count: usize) -> Vec<f64> {
                 .map(|(index, nats)| nats * parameters.get(index).copied().unwrap_or(0.0))
                 .sum();
             let p = 1.0 / (1.0 + libm::exp(-(sum + example.rest)));
-            let weight = weight(example.attack);
+            let weight = example.weight;
             let miss = weight * (f64::from(u8::from(example.attack)) - p);
             let spread = weight * p * (1.0 - p);
             for (row, a) in terms(example, count) {
@@ -65,11 +67,30 @@ pub(super) fn factors(examples: &[Example], count: usize) -> Vec<f64> {
             *parameter += step.clamp(-2.0, 2.0);
         }
         for parameter in parameters.iter_mut().take(count) {
-            *parameter = parameter.clamp(FACTORS.0, FACTORS.1);
+            *parameter = parameter.clamp(STRAY.0, STRAY.1);
         }
     }
     parameters.truncate(count);
+    let shown = |factor: &dyn Fn(usize) -> f64| -> f64 {
+        let attacks = examples.iter().filter(|example| example.attack);
+        let shown = |example: &Example| -> f64 {
+            let pieces = example.pieces.iter();
+            pieces
+                .map(|(index, nats)| nats.max(0.0) * factor(*index))
+                .sum()
+        };
+        attacks.map(|example| example.weight * shown(example)).sum()
+    };
+    let fitted = shown(&|index| parameters.get(index).copied().unwrap_or(1.0));
+    let scale = if fitted > 0.0 {
+        shown(&|_| 1.0) / fitted
+    } else {
+        1.0
+    };
     parameters
+        .into_iter()
+        .map(|parameter| (parameter * scale).clamp(FACTORS.0, FACTORS.1))
+        .collect()
 }
 
 /// The pieces and the base rate.
@@ -136,6 +157,7 @@ mod tests {
                     pieces: vec![(0, nats), (1, f64::from(index % 3))],
                     rest: 0.0,
                     attack,
+                    weight: 1.0,
                 }
             })
             .collect()
@@ -151,8 +173,7 @@ mod tests {
     #[test]
     fn what_tells_apart_gains_and_what_does_not_loses() {
         let found = factors(&examples(16), 2);
-        assert!(found[0] > 1.2, "{found:?}");
-        assert!(found[1] < 0.6, "{found:?}");
+        assert!(found[0] > 1.2 && found[1] < 0.6, "{found:?}");
         assert!(found.iter().all(|factor| (0.25..=2.5).contains(factor)));
     }
 

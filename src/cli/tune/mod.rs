@@ -149,15 +149,14 @@ fn choose_policy(
             let candidate = policy_file::of_value(&candidate).map_err(Failure::new)?;
             let samples = source.replay(&candidate)?;
             let thresholds = choose::thresholds(&samples, budget, present);
-            let found = [
-                cost::detection(before, chosen),
-                cost::detection(&samples, thresholds),
-            ];
-            let [present_share, fitted_share] = found.map(|share| share * 100.0);
+            let present_found = cost::detection(before, chosen);
+            let fitted_found = cost::detection(&samples, thresholds);
             let compared = format!(
-                "{fitted_share:.1}% of attacks with fitted weights, {present_share:.1}% with the present ones"
+                "a mean of {:.1}% of attacks with fitted weights, {:.1}% with the present ones",
+                choose::mean(&fitted_found) * 100.0,
+                choose::mean(&present_found) * 100.0
             );
-            if found[1] > found[0] {
+            if choose::is_better(&fitted_found, &present_found) {
                 for (reason, weight) in &fitted {
                     let present = policy.weights.of(*reason);
                     text += &format!("  {:<22} {present:>6.2} -> {weight:.2}\n", reason.code());
@@ -165,7 +164,8 @@ fn choose_policy(
                 text += &format!("  where they were fitted: {compared}\n");
                 (chosen, changed) = (thresholds, fitted);
             } else {
-                text += &format!("  stay: {compared}, where they were fitted\n");
+                let why = "fitted ones find less, of one type of attack or in the mean";
+                text += &format!("  stay: {why}\n  where they were fitted: {compared}\n");
             }
         }
     }
@@ -175,6 +175,9 @@ fn choose_policy(
         ("deny", present.deny, chosen.deny),
     ] {
         text += &format!("  {name:<22} {before} -> {after}\n");
+    }
+    if chosen.at_bound() {
+        text += "  step_up is at its bound: the budget cannot be used up by a threshold\n";
     }
     for tier in &policy.config.tiers {
         if tier.step_up.is_some() || tier.deny.is_some() {
