@@ -163,6 +163,7 @@ pub(crate) fn poisoning(
             live: [at(2, &attack), at(3, &attack)],
             attack,
         })
+        .filter(|row| row.visits > 0)
         .collect())
 }
 

@@ -52,7 +52,8 @@ fn shares(text: &str, name: &str) -> [f64; 2] {
     let line = text
         .lines()
         .find(|line| line.trim_start().starts_with(name));
-    let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+    assert!(line.is_some(), "no {name} in {text}");
+    let line = line.unwrap();
     let shares: Vec<f64> = line
         .split_whitespace()
         .filter_map(|word| word.strip_suffix('%')?.parse().ok())
