@@ -111,17 +111,35 @@ fn strongest(reasons: &BTreeMap<Cow<'_, str>, f64>) -> f64 {
 
 /// Scores of every event of a file, in its order.
 pub(crate) fn events(path: &Path, arguments: &[&str]) -> Result<Vec<Said>, String> {
+    Ok(events_and_identities(path, arguments)?.0)
+}
+
+/// The same, and how many identities were remembered at the end.
+pub(crate) fn events_and_identities(
+    path: &Path,
+    arguments: &[&str],
+) -> Result<(Vec<Said>, u64), String> {
     let mut said = Vec::new();
-    each(path, &[&["--events"], arguments].concat(), |line| {
-        let verdict = &line.stepgate;
-        said.push(Said {
-            logit: verdict.logit,
-            history: verdict.history,
-            without: verdict.logit - strongest(&verdict.reasons),
-            acted: verdict.decision != "allow",
-        });
-    })?;
-    Ok(said)
+    let summary = each(
+        path,
+        &[&["--events", "--json"], arguments].concat(),
+        |line| {
+            let verdict = &line.stepgate;
+            said.push(Said {
+                logit: verdict.logit,
+                history: verdict.history,
+                without: verdict.logit - strongest(&verdict.reasons),
+                acted: verdict.decision != "allow",
+            });
+        },
+    )?;
+    // Lines about the input may stand before the summary.
+    let summary = summary
+        .find('{')
+        .and_then(|start| summary.get(start..))
+        .unwrap_or_default();
+    let summary: serde_json::Value = serde_json::from_str(summary).unwrap_or_default();
+    Ok((said, summary["identities"].as_u64().unwrap_or(0)))
 }
 
 /// The sessions of a file.

@@ -2,19 +2,21 @@
 //! May use: measures and studies.
 //! Must not: measure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::data::Data;
-use crate::measure::{BANDS, Detection, Estimate, KNOWN, RATES, Scored};
+use crate::doctored::Poisoned;
+use crate::measure::{BANDS, Detection, Estimate, KNOWN, RATES, Scored, above, threshold};
 use crate::replay::Session;
-use crate::studies::{Bounded, Poisoned};
+use crate::studies::{Audited, Bounded};
 
 /// What is said first.
 pub(crate) const HEAD: &str = "\
 # Evaluation
 
-Every event is scored before it is learned; attacks are never learned (`--learn unlabelled`). Detection is the share of \
+Every event is scored before it is learned; attacks are never learned (`--learn unlabelled`, the published \
+protocol, which knows more than a filter would: the section on what detection is owed to has the same without labels). Detection is the share of \
 attacks above the threshold that challenges the given share of legitimate logins (of machines: events). In brackets: 95 % \
 intervals, bootstrap over victims, 200 draws. Constants are the shipped defaults, nothing is fitted to these files. The \
 scorers beside the engine see addresses, networks and clients only, with unbounded memory.
@@ -227,9 +229,9 @@ const ALARMS: [f64; 3] = [0.01, 0.013, 0.05];
 /// Sessions that are each person's own by the design of the data (Schonlau et al. 2001).
 const OWN: u32 = 50;
 
-/// Hits of sessions in which somebody else typed.
-pub(crate) fn sessions(text: &mut String, sessions: &[Session]) {
-    let of = |attack: bool| {
+/// Hits of sessions in which somebody else typed: without labels, and beside it by the protocol of the other tables.
+pub(crate) fn sessions(text: &mut String, live: &[Session], published: &[Session]) {
+    let of = |sessions: &[Session], attack: bool| {
         let mut scores: Vec<_> = sessions
             .iter()
             .filter(|session| session.number >= OWN && session.attack == attack)
@@ -238,20 +240,50 @@ pub(crate) fn sessions(text: &mut String, sessions: &[Session]) {
         scores.sort_by(|a, b| b.total_cmp(a));
         scores
     };
-    let (own, foreign) = (of(false), of(true));
-    let people: std::collections::BTreeSet<_> =
-        sessions.iter().map(|session| &session.user).collect();
+    let (own, foreign) = (of(live, false), of(live, true));
+    let people: BTreeSet<_> = live.iter().map(|session| &session.user).collect();
     let _ = writeln!(
         text,
         "\n### Sessions\n\n{} sessions of {} people after the first {OWN} of each, {} by somebody else; one threshold for all. \
-         Published: updating naive Bayes 61.5 % at 1.3 %.\n\n| false alarms | hits |\n|---|---|",
+         Published: updating naive Bayes 61.5 % at 1.3 %. The second column keeps labelled events out of the memory, so that a \
+         labelled session is never known and differs by that alone: it is **no measure of detection** and stands here to be \
+         recognised.\n\n| false alarms | hits, no labels used | hits, labelled events not learned |\n|---|---|---|",
         own.len() + foreign.len(),
         people.len(),
         foreign.len()
     );
+    let hits = |sessions: &[Session], rate: f64| {
+        above(
+            of(sessions, true).iter(),
+            threshold(&of(sessions, false), rate),
+        )
+    };
     for rate in ALARMS {
-        let bar = crate::measure::threshold(&own, rate);
-        let hits = crate::measure::above(foreign.iter(), bar);
-        let _ = writeln!(text, "| {} | {} |", percent(rate), percent(hits));
+        let (live, published) = (hits(live, rate), hits(published, rate));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            percent(rate),
+            percent(live),
+            percent(published)
+        );
+    }
+}
+
+/// What detection is owed to.
+pub(crate) fn audit(text: &mut String, rows: &[Audited]) {
+    let _ = writeln!(
+        text,
+        "\n### What detection is owed to\n\nDetection at 1 % / at 5 %. Published: as in the table above. No labels: learned as live in shadow \
+         mode, so that labels decide nothing and earlier attacks may be learned. Without hours: as published, `unusual-hour` off; attacks made by a generator keep hours no \
+         attacker was asked for, so what is lost here is not proven.\n\n| attack | published | no labels | without hours |\n|---|---|---|---|"
+    );
+    for row in rows {
+        let [published, live, timeless] = row.at.map(|[one, five]| format!("{one:.3} / {five:.3}"));
+        let _ = writeln!(
+            text,
+            "| {} | {published} | {live} | {timeless} |",
+            row.attack
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! Witten-Bell back-off. May use: the values of events and its own counts, unbounded.
 //! Must not: know labels, or anything the engine has beyond these: no time, no failures, no sessions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::data::{Row, VALUES};
 
@@ -38,43 +38,30 @@ const CHAINS: [std::ops::Range<usize>; 2] = [0..3, 3..VALUES];
 /// Weights of the values in EXTEND, by chain.
 const EXTEND: [f64; VALUES] = [0.6, 0.3, 0.1, 0.5387, 0.2680, 0.1882, 0.0051];
 
-/// A value within what is coarser than it: two browsers of one name on two systems are two.
-type Path = [u32; VALUES];
+/// What is added to every count of everybody's, and once for the values to come.
+const UNSEEN: f64 = 0.5;
 
 /// Counts of one identity, or of everybody.
 #[derive(Debug, Default)]
 struct Counts {
     events: f64,
-    plain: [HashMap<u32, f64>; VALUES],
-    paths: [HashMap<Path, f64>; VALUES],
-}
-
-/// The path to a value: itself and the coarser ones of its chain.
-fn path(values: &[u32; VALUES], level: usize) -> Path {
-    let end = CHAINS
-        .iter()
-        .find(|chain| chain.contains(&level))
-        .map_or(VALUES, |chain| chain.end);
-    let mut path = [0; VALUES];
-    path[level..end].copy_from_slice(&values[level..end]);
-    path
+    values: [HashMap<u32, f64>; VALUES],
 }
 
 impl Counts {
     fn learn(&mut self, values: &[u32; VALUES]) {
         self.events += 1.0;
         for (level, value) in values.iter().enumerate() {
-            *self.plain[level].entry(*value).or_default() += 1.0;
-            *self.paths[level].entry(path(values, level)).or_default() += 1.0;
+            *self.values[level].entry(*value).or_default() += 1.0;
         }
     }
 
-    fn plain(&self, level: usize, value: u32) -> f64 {
-        self.plain[level].get(&value).copied().unwrap_or(0.0)
+    fn of(&self, level: usize, value: u32) -> f64 {
+        self.values[level].get(&value).copied().unwrap_or(0.0)
     }
 
-    fn path(&self, level: usize, path: &Path) -> f64 {
-        self.paths[level].get(path).copied().unwrap_or(0.0)
+    fn distinct(&self, level: usize) -> f64 {
+        self.values[level].len() as f64
     }
 }
 
@@ -83,8 +70,9 @@ impl Counts {
 pub(crate) struct Scorers {
     users: HashMap<u32, Counts>,
     everybody: Counts,
-    /// Distinct finer values under a path, for smoothing.
-    children: HashMap<(usize, Path), f64>,
+    /// Pairs of a value and the coarser one it was seen under, and how many there are under each.
+    pairs: HashSet<(usize, u32, u32)>,
+    below: HashMap<(usize, u32), f64>,
 }
 
 impl Scorers {
@@ -103,31 +91,43 @@ impl Scorers {
 
     pub(crate) fn learn(&mut self, row: &Row) {
         for level in 0..VALUES {
-            let own = path(&row.values, level);
-            if self.everybody.path(level, &own) == 0.0 {
-                let parent = (level, parent(&own, level));
-                *self.children.entry(parent).or_default() += 1.0;
+            if let Some(coarser) = coarser(level) {
+                let (value, above) = (row.values[level], row.values[coarser]);
+                if self.pairs.insert((level, value, above)) {
+                    *self.below.entry((level, above)).or_default() += 1.0;
+                }
             }
         }
         self.everybody.learn(&row.values);
         self.users.entry(row.user).or_default().learn(&row.values);
     }
 
-    /// Share of everybody's events with a value, one more for those to come.
+    /// Share of everybody's events with a value.
     fn common(&self, level: usize, value: u32) -> f64 {
-        let distinct = self.everybody.plain[level].len() as f64;
-        (self.everybody.plain(level, value) + 1.0) / (self.everybody.events + distinct + 1.0)
+        let all = self.everybody.events + UNSEEN * (self.everybody.distinct(level) + 1.0);
+        (self.everybody.of(level, value) + UNSEEN) / all
+    }
+
+    /// The same among events with the coarser value.
+    fn given(&self, level: usize, values: &[u32; VALUES]) -> f64 {
+        let Some(coarser) = coarser(level) else {
+            return self.common(level, values[level]);
+        };
+        let above = values[coarser];
+        let distinct = self.below.get(&(level, above)).copied().unwrap_or(0.0);
+        let all = self.everybody.of(coarser, above) + UNSEEN * (distinct + 1.0);
+        (self.everybody.of(level, values[level]) + UNSEEN) / all
     }
 
     fn simple(&self, user: &Counts, values: &[u32; VALUES]) -> f64 {
-        let new = (0..VALUES).filter(|level| user.plain(*level, values[*level]) == 0.0);
+        let new = (0..VALUES).filter(|level| user.of(*level, values[*level]) == 0.0);
         new.count() as f64 / VALUES as f64
     }
 
     fn flat(&self, user: &Counts, values: &[u32; VALUES]) -> f64 {
         let ratio = |level: usize| {
             let common = self.common(level, values[level]);
-            let own = (user.plain(level, values[level]) + common) / (user.events + 1.0);
+            let own = (user.of(level, values[level]) + common) / (user.events + 1.0);
             libm::log(common) - libm::log(own)
         };
         (0..VALUES).map(ratio).sum()
@@ -139,7 +139,7 @@ impl Scorers {
             let (mut common, mut own) = (0.0, 0.0);
             for level in chain {
                 common += EXTEND[level] * self.common(level, values[level]);
-                own += EXTEND[level] * user.plain(level, values[level]) / user.events.max(1.0);
+                own += EXTEND[level] * user.of(level, values[level]) / user.events.max(1.0);
             }
             let own = if own > 0.0 { own } else { common / 4.0 };
             score += libm::log(common) - libm::log(own);
@@ -155,17 +155,10 @@ impl Scorers {
         for chain in CHAINS {
             let (mut common, mut own) = (1.0, 1.0);
             for level in chain.rev() {
-                let path = path(values, level);
-                let parent = parent(&path, level);
-                let above = if parent == [0; VALUES] {
-                    self.everybody.events
-                } else {
-                    self.everybody.path(level + 1, &parent)
-                };
-                let distinct = self.children.get(&(level, parent)).copied().unwrap_or(0.0);
-                let given = (self.everybody.path(level, &path) + 1.0) / (above + distinct + 1.0);
-                let seen = (user.paths[level].len() as f64).max(1.0);
-                own = (user.path(level, &path) + seen * own * given) / (user.events + seen);
+                let given = self.given(level, values);
+                let seen = user.distinct(level).max(1.0);
+                let backed = user.of(level, values[level]) + seen * own * given;
+                own = backed / (user.events + seen);
                 common *= given;
             }
             score += libm::log(common) - libm::log(own);
@@ -174,9 +167,8 @@ impl Scorers {
     }
 }
 
-/// The path one step coarser; nothing for the coarsest of a chain.
-fn parent(path: &Path, level: usize) -> Path {
-    let mut parent = *path;
-    parent[level] = 0;
-    parent
+/// The level one step coarser, unless it is the coarsest of its chain.
+fn coarser(level: usize) -> Option<usize> {
+    let chain = CHAINS.iter().find(|chain| chain.contains(&level))?;
+    chain.contains(&(level + 1)).then_some(level + 1)
 }

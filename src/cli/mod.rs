@@ -19,6 +19,7 @@ mod reference;
 mod replay;
 mod schema;
 mod train;
+mod tune;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ enum Command {
     Schema(schema::Schema),
     Train(train::Train),
     Replay(replay::Replay),
+    Tune(tune::Tune),
     Import(import::Import),
     Explain(explain::Explain),
     Generate(generate::Generate),
@@ -91,6 +93,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Train(train) => train.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Import(import) => import.run(),
         Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run(),

@@ -21,6 +21,8 @@ pub struct Event<'a> {
     pub time: f64,
     /// How `@timestamp` was written, so that it is written the same way.
     pub time_form: TimeForm,
+    /// `event.id`: of the decision, in audit lines.
+    pub id: Option<Cow<'a, str>>,
     /// `event.action`: `login`, `request`, `recovery`, or the name of a route or command.
     pub action: Option<Cow<'a, str>>,
     /// `event.outcome`; the ECS value `unknown` counts as absent.

@@ -14,6 +14,7 @@ mod import;
 mod replay;
 mod schema;
 mod train;
+mod tune;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ fn usage_is_told_apart_from_failure() {
     let help = work.run("--help");
     assert_eq!(help.code, 0);
     for command in [
-        "check", "schema", "train", "replay", "import", "explain", "generate",
+        "check", "schema", "train", "replay", "tune", "import", "explain", "generate",
     ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command}");
     }

@@ -34,6 +34,7 @@ macro_rules! fields {
 
 fields! {
     Time "@timestamp";
+    Id "event.id";
     Action "event.action";
     Outcome "event.outcome";
     User "user.id";

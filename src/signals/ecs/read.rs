@@ -123,6 +123,7 @@ pub(super) fn put<'a>(
                 (event.time, event.time_form) = (seconds, form);
             }
         }
+        Field::Id => event.id = text(field, value)?,
         Field::Action => event.action = text(field, value)?,
         Field::Outcome => {
             event.outcome = word(

@@ -13,6 +13,7 @@ impl Serialize for Event<'_> {
             TimeForm::Rfc3339 => map.serialize_entry(Field::Time.name(), &rfc3339(self.time))?,
             TimeForm::Epoch => map.serialize_entry(Field::Time.name(), &self.time)?,
         }
+        entry(&mut map, Field::Id, &self.id)?;
         entry(&mut map, Field::Action, &self.action)?;
         entry(
             &mut map,
