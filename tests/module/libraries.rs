@@ -1,9 +1,9 @@
 //! Tokens that other libraries minted, at the time they were minted for, in the built module.
-//! May use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use `tests/fixtures/tokens.json`.
+//! May use `tests/fixtures/tokens.json`.
 //! Must not mint: no token here was made by code of ours.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use stepgate_testkit::host::Host;
 
