@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+#[path = "engine/exceptions.rs"]
+mod exceptions;
 #[path = "engine/numbers.rs"]
 mod numbers;
 #[path = "engine/properties.rs"]

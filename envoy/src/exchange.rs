@@ -157,7 +157,8 @@ impl Exchange {
             }
         }
         let routine = decision.would == stepgate::decision::Action::Allow
-            && assessment.lesson == Lesson::Nothing;
+            && assessment.lesson == Lesson::Nothing
+            && assessment.grounds.excepted.by.is_empty();
         if policy.config.audit.enabled && !routine {
             let record = audit::Record {
                 policy,

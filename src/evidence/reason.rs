@@ -391,6 +391,15 @@ reasons! {
     SteppedUp "stepped-up" Token Note 0.0
         "a recent and sufficient authentication: novelty is discounted"
         "sufficient acr or amr and auth_time within max_age";
+    Denylisted "denylisted" Token Rule 0.0
+        "an entry of the denylist names who asks, or from where or with what"
+        "rule: 403 (401 where a challenge is asked of who shows no credential)";
+    DenylistChallenge "denylist-challenge" Token Rule 0.0
+        "an entry of the denylist asks for a stronger authentication"
+        "rule: step-up, or restrict for machines, unless stepped up";
+    Excepted "excepted" Behaviour Note 0.0
+        "an exception of the policy took something off; the audit line names it"
+        "note";
     Unreadable "record-unreadable" Behaviour Note 0.0
         "the stored baseline could not be read: decided without it"
         "note";

@@ -2,11 +2,14 @@
 //! May use: signals, token, evidence, score.
 //! Must not: read files, or be half valid.
 
+mod canary;
 mod compile;
 pub mod config;
 mod credentials;
+mod exceptions;
 mod external;
 mod names;
+mod term;
 mod tiers;
 
 use std::fmt;
@@ -14,6 +17,7 @@ use std::fmt;
 pub use compile::{Challenge, Credentials, Policy};
 pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
 pub use credentials::TokenPlace;
+pub use exceptions::{Asker, Denial, Excepted, Exceptions};
 pub use names::SignalNames;
 pub use tiers::{Route, Tier};
 

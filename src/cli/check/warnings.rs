@@ -42,7 +42,7 @@ pub(super) fn of(
         }
     }
     let now = now();
-    for expired in policy.expired_networks(now) {
+    for expired in policy.expired(now) {
         if let Some((path, message)) = expired.split_once(": ") {
             warn(path, message);
         }
