@@ -12,6 +12,8 @@
 mod cases;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/exceptions.rs"]
+mod exceptions;
 #[path = "envoy/gateway.rs"]
 mod gateway;
 #[path = "envoy/hostile.rs"]
@@ -26,3 +28,5 @@ mod live;
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/rollout.rs"]
+mod rollout;
