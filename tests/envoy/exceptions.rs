@@ -166,16 +166,9 @@ fn a_campaign_takes_a_nat_at_most_off_the_novelty_of_its_cohort() {
     for ago in [900, 800, 700, 600] {
         assert_eq!(gateway.send(&at_home(&mint(ago))).status, 200);
     }
-    let other = far_away(&mint(100));
-    let agent = other
-        .headers
-        .iter()
-        .find(|(name, _)| name == "user-agent")
-        .unwrap()
-        .1
-        .clone();
     let mut renewed = at_home(&mint(100));
-    renewed.headers.retain(|(name, _)| name != "user-agent");
+    renewed.headers.0.retain(|(name, _)| name != b"user-agent");
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
     let response = gateway.send(&renewed.header("user-agent", agent));
     let line = is_told(&gateway, &response, "new-device");
     let before = line["stepgate.damped"]["new-device"].as_f64().unwrap();
