@@ -50,8 +50,8 @@ section! {
     PolicyConfig {
         /// `shadow`, `enforce` or `off`.
         mode: Mode,
-        /// In `enforce` mode: of a thousand identities so many are enforced for, the rest is in shadow. Which they are depends on
-        /// `hash_key` only, so that every replica has the same; requests without an identity count by their address. 0 to 1000.
+        /// In `enforce` mode: of a thousand identities so many are enforced for, the rest is in shadow. Which they are depends on the
+        /// hash key only, so that every replica has the same; requests without an identity count by their address. 0 to 1000.
         canary_permille: Option<u16>,
         /// Secret from which all hashes in the baseline are made; at least 16 characters, the same for the filter and for
         /// `stepgate train`. The environment variable `STEPGATE_KEY` of the VM goes first. Without either a public constant is
