@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+#[path = "engine/excepted.rs"]
+mod excepted;
 #[path = "engine/exceptions.rs"]
 mod exceptions;
 #[path = "engine/numbers.rs"]

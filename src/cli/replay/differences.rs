@@ -218,6 +218,10 @@ impl fmt::Display for Differences {
                 changes.values().sum(),
             )
         });
-        list(f, "identities", ranked(identities))
+        list(f, "identities", ranked(identities))?;
+        writeln!(
+            f,
+            "not in an audit log: repeated allows, and what a policy would have learned otherwise"
+        )
     }
 }
