@@ -179,7 +179,7 @@ fn a_campaign_takes_a_nat_at_most_off_the_novelty_of_its_cohort() {
 #[test]
 fn an_exception_ends_at_its_time_and_its_owner_is_named() {
     let key = Key::ed25519("k1");
-    let end = now() + 4;
+    let end = now() + 6;
     let own = json!({ "identities": ["https://idp.test|mallory"], "until": rfc3339(end as f64) });
     let Some(gateway) = Gateway::start(&excepting(&key, "deny", &own)) else {
         return;
