@@ -81,7 +81,7 @@ fn errors_name_path_value_and_what_is_allowed() {
         (
             "twice.json",
             r#"{"mode":"off","mode":"off"}"#,
-            "duplicate field `mode` at line 1 column 20",
+            "mode: duplicate field `mode` at line 1 column 20",
         ),
         (
             "snapshot.yaml",
