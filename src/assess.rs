@@ -2,6 +2,8 @@
 //! May use: every room before.
 //! Must not: read a clock, a page or a header; change what it was given.
 
+pub mod login;
+
 use arrayvec::ArrayVec;
 
 use crate::baseline::identity::IdentityRecord;
@@ -53,7 +55,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    fn of(tries: bool, reasons: &EvidenceList, features: &Features, known: &Known<'_>) -> Self {
+    pub(crate) fn of(
+        tries: bool,
+        reasons: &EvidenceList,
+        features: &Features,
+        known: &Known<'_>,
+    ) -> Self {
         Self {
             of_credential: tries,
             ordinary: !reasons
@@ -84,7 +91,10 @@ pub fn wants_sources(
         Standing::Rejected(_) => false,
         Standing::Anonymous => tries_credential(tier, signals, features),
         Standing::Unverified(_) | Standing::Verified(_) => {
-            elsewhere || features.login || is_event(features, record)
+            elsewhere
+                || features.login
+                || is_event(features, record)
+                || login::is_attempt(tier, features)
         }
     };
     let keys = SourceKey::of(features).filter(|_| wanted);
@@ -94,7 +104,7 @@ pub fn wants_sources(
 /// Whether the upstream's answer will say if a credential is good. Of a verified one it is known.
 fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> bool {
     match &signals.standing {
-        Standing::Anonymous => features.login || (tier.class == Class::Login && !features.safe),
+        Standing::Anonymous => features.login || login::is_attempt(tier, features),
         Standing::Unverified(_) => true,
         Standing::Verified(_) | Standing::Rejected(_) => false,
     }
@@ -191,7 +201,7 @@ pub fn assess(
             return without_identity(policy, decision, Reason::IdentityRequired);
         }
         Standing::Anonymous if tries_credential(tier, signals, features) => {
-            return of_nobody(policy, tier, features, known);
+            return login::of_attempt(policy, tier, features, known);
         }
         Standing::Anonymous => {
             return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
@@ -269,7 +279,7 @@ pub fn assess(
         }
     }
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    Assessment {
+    let assessment = Assessment {
         decision,
         score,
         reasons,
@@ -278,32 +288,8 @@ pub fn assess(
         conduct: found.conduct,
         owner: (proven && is_after_challenge(features, record)).then_some(true),
         attempt,
-    }
-}
-
-/// A login that names nobody: only its source can speak against it. A hot source is refused, as nobody can be challenged
-/// here; one that many owners share is not, since none of them could show who they are.
-fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_>) -> Assessment {
-    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
-    let score = score(&reasons, policy.prior);
-    let attempt = Attempt::of(true, &reasons, features, known);
-    let mut decision = Decision::allow(tier);
-    if score.logit >= tier.step_up && known.is_hot(features.now) && !attempt.shared {
-        decision.would = Action::Restrict;
-        decision.refusal = Some(Refusal::Restricted);
-    }
-    note(&mut reasons, Reason::Anonymous);
-    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    Assessment {
-        decision,
-        score,
-        reasons,
-        history: 0,
-        lesson: Lesson::Nothing,
-        conduct: None,
-        owner: None,
-        attempt,
-    }
+    };
+    login::limit(policy, tier, features, &known, assessment)
 }
 
 /// How the client learns that its credential broke a rule: what it must bring is another token, or another proof.
@@ -332,7 +318,7 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
     }
 }
 
-fn note(reasons: &mut EvidenceList, reason: Reason) {
+pub(crate) fn note(reasons: &mut EvidenceList, reason: Reason) {
     let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats: 0.0 });
 }
 

@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+#[path = "engine/login.rs"]
+mod login;
 #[path = "engine/numbers.rs"]
 mod numbers;
 #[path = "engine/properties.rs"]

@@ -1,6 +1,6 @@
 //! One request and its response: collect, assess, carry out, learn.
 //! May use: everything in the adapter and the engine.
-//! Must not: pause, or keep a borrow of shared state across the decision.
+//! Must not: pause but for the body of a login, or keep a borrow of shared state across the decision.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
-use stepgate::evidence::{Known, Watched};
+use stepgate::evidence::{self, Known};
 use stepgate::headers;
 use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
@@ -23,34 +23,40 @@ use stepgate::signals::user_agent;
 use crate::collect::Collected;
 use crate::credential;
 use crate::host::{self, MapType};
+use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
 use crate::pairs;
 use crate::shared::Shared;
 use crate::store::Found;
 
 /// What the response phase needs to know of the request.
-struct Pending {
-    features: Features,
-    assessment: Assessment,
+pub(crate) struct Pending {
+    pub(crate) features: Features,
+    pub(crate) assessment: Assessment,
+    tier: Option<usize>,
     /// It has a lesson for the records.
     teaches: bool,
 }
 
 /// One stream.
 pub(crate) struct Exchange {
+    pub(crate) id: u32,
     shared: Option<Rc<Shared>>,
-    pending: Option<Pending>,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) waiting: Waiting,
 }
 
 impl Exchange {
-    pub(crate) fn new(shared: Option<Rc<Shared>>) -> Self {
+    pub(crate) fn new(id: u32, shared: Option<Rc<Shared>>) -> Self {
         Self {
+            id,
             shared,
             pending: None,
+            waiting: Waiting::Nothing,
         }
     }
 
-    fn on_request(&mut self, shared: &Rc<Shared>) -> Action {
+    pub(crate) fn on_request(&mut self, shared: &Rc<Shared>, arrived: Arrived<'_>) -> Action {
         let map = host::header_pairs(MapType::Request).unwrap_or_default();
         let policy = &shared.policy;
         let headers = Collected::scan(&map, policy, &shared.wanted);
@@ -70,6 +76,12 @@ impl Exchange {
         });
         if tier.mode == Mode::Off {
             return Action::Continue;
+        }
+        let expected = login::expected(tier, &headers, arrived);
+        if let Some(kind) = expected.awaited
+            && self.hold(shared, tier, kind)
+        {
+            return Action::Pause;
         }
         let now_ms = host::now_ms();
         let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
@@ -103,7 +115,14 @@ impl Exchange {
                 action: b"",
             },
         };
-        let features = Features::of(&signals, &shared.key).of_class(tier.class);
+        let mut features = Features::of(&signals, &shared.key).of_class(tier.class);
+        let mut user = Field::Absent;
+        if let Some(login) = login::attempted(tier, &headers) {
+            user = login.fields.user(headers.authorization);
+            let name = login.fields.name(user.clone(), expected.body);
+            features = features.trying(&name, &shared.key);
+        }
+        let account = shared.account(&features);
         let found = match features.identity {
             Some(locator) => shared.store.read(locator, &shared.metrics),
             None => Found::Nothing,
@@ -119,7 +138,7 @@ impl Exchange {
         let assessment = {
             let population = shared.crowd.population();
             let windows = shared.windows();
-            let behaviour = followed.map(|locator| Watched {
+            let behaviour = followed.map(|locator| evidence::Watched {
                 profile: profile.as_ref(),
                 ongoing: windows.get(locator),
             });
@@ -131,13 +150,20 @@ impl Exchange {
                 &Known::of(&population)
                     .with_identity(record)
                     .with_sources(&sources)
+                    .with_account(account.as_deref())
                     .with_behaviour(behaviour),
             )
         };
-        self.carry_out(shared, tier, &signals, &features, &assessment)
+        let action = self.carry_out(shared, tier, &signals, &features, &assessment);
+        if let (Some(kind), Action::Continue) = (expected.awaited, action) {
+            let tier = login::place(policy, tier);
+            let watched = Watched::of(kind, user, tier, &signals, &features, &assessment);
+            self.waiting = Waiting::Watched(Box::new(watched));
+        }
+        action
     }
 
-    fn carry_out(
+    pub(crate) fn carry_out(
         &mut self,
         shared: &Rc<Shared>,
         tier: &Tier,
@@ -220,6 +246,7 @@ impl Exchange {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
+                tier: login::place(policy, tier),
                 teaches,
             });
         }
@@ -234,7 +261,11 @@ impl Exchange {
         let status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
         let of_upstream = is_of_upstream();
         let learns = pending.teaches && of_upstream;
-        if let Some(outcome) = Outcome::of_status(status).filter(|_| learns) {
+        let tier = pending
+            .tier
+            .and_then(|index| shared.policy.tiers.get(index));
+        let outcome = login::outcome(tier, &pending.assessment, status);
+        if let Some(outcome) = outcome.filter(|_| learns) {
             shared.learn(&pending.features, &pending.assessment, outcome);
         }
         if pending.assessment.conduct.is_some() {
@@ -258,11 +289,22 @@ fn content_length() -> u64 {
 impl Context for Exchange {}
 
 impl HttpContext for Exchange {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, ended: bool) -> Action {
         match self.shared.clone() {
-            Some(shared) => self.on_request(&shared),
+            Some(shared) => self.on_request(&shared, Arrived::Headers { ended }),
             None => Action::Continue,
         }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, ended: bool) -> Action {
+        match self.shared.clone() {
+            Some(shared) => self.on_body(&shared, size, ended),
+            None => Action::Continue,
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.on_http_request_body(0, true)
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {

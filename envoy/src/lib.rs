@@ -12,6 +12,7 @@ mod crypto;
 mod exchange;
 mod host;
 mod jwks;
+mod login;
 mod memory;
 mod metadata;
 mod metrics;

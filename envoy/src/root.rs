@@ -173,14 +173,17 @@ impl RootContext for Root {
         };
         let now = host::now_ms();
         shared.refresh(now);
+        shared
+            .holding
+            .sweep(self.id, now, |what| shared.metrics.count(what));
         shared.close_idle(u32::try_from(now.div_euclid(1000)).unwrap_or(0));
         if self.is_newest() {
             shared.work(self.can_call_out, now);
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Exchange::new(self.shared.clone())))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Exchange::new(id, self.shared.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -2,6 +2,7 @@
 //! May use: signals.
 //! Must not: decide, or know where the pages are stored.
 
+pub mod account;
 pub mod bytes;
 pub mod decay;
 pub mod hours;

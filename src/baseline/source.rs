@@ -160,6 +160,24 @@ impl Source {
         now < self.hot || self.burst(now) >= BURST
     }
 
+    /// When it is calm again, in seconds since 1970; absent: it is now.
+    #[must_use]
+    pub fn hot_until(&self, now: u32) -> Option<u32> {
+        let burst = self.failures.below(now, BURST);
+        burst.max((now < self.hot).then_some(self.hot))
+    }
+
+    /// When fewer than `most` names failed here of late, in seconds since 1970; absent: it is so now.
+    #[must_use]
+    pub fn names_below(&self, now: u32, most: f64) -> Option<u32> {
+        let period = now / NAMES;
+        (0..=2)
+            .map(|later| period.saturating_add(later))
+            .find(|period| self.names.estimate(*period) < most)
+            .filter(|free| *free > period)
+            .map(|free| free.saturating_mul(NAMES))
+    }
+
     /// Failures of the last quarter of an hour.
     #[must_use]
     pub fn burst(&self, now: u32) -> u32 {

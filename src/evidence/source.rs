@@ -92,7 +92,7 @@ fn step(x: f64, ladder: &[(f64, f64)]) -> f64 {
 }
 
 /// Failures far beyond what the successes explain.
-fn is_disproportionate(source: &Source, now: u32, usual: f64) -> bool {
+pub(crate) fn is_disproportionate(source: &Source, now: u32, usual: f64) -> bool {
     let usual = usual.clamp(0.01, 0.9);
     let expected = 1.0 + usual / (1.0 - usual) * source.succeeded(now);
     source.failed(now) >= PROPORTION * expected
@@ -127,7 +127,7 @@ fn wide(source: &Source, now: u32, usual: f64) -> f64 {
 
 fn identities(source: &Source, features: &Features) -> f64 {
     let now = features.now;
-    let names = match features.identity {
+    let names = match features.tried.or(features.identity) {
         Some(locator) => source.names_with(locator.tag as u32, now),
         None => source.names(now),
     };

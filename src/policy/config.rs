@@ -24,8 +24,10 @@ macro_rules! section {
 }
 
 mod external;
+mod login;
 
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
+pub use login::{LoginConfig, UnreadableLogin};
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,6 +68,8 @@ section! {
         networks: Vec<NetworkListConfig>,
         /// Countries requests may come from.
         fence: Option<FenceConfig>,
+        /// Login, recovery and token endpoints.
+        login: LoginConfig,
         /// Groups of routes that are treated differently; the first that matches holds.
         tiers: Vec<TierConfig>,
         /// What is written to the log.
@@ -339,6 +343,8 @@ section! {
         require_identity: bool,
         /// Overrides `fence`.
         fence: Option<FenceConfig>,
+        /// Overrides `login`, as a whole; only with class `login` or `recovery`.
+        login: Option<LoginConfig>,
         /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive` or `bulk`.
         class: ClassName,
     }

@@ -6,6 +6,7 @@ mod compile;
 pub mod config;
 mod credentials;
 mod external;
+mod login;
 mod names;
 mod tiers;
 
@@ -14,6 +15,7 @@ use std::fmt;
 pub use compile::{Challenge, Credentials, Policy};
 pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
 pub use credentials::TokenPlace;
+pub use login::Login;
 pub use names::SignalNames;
 pub use tiers::{Route, Tier};
 

@@ -1,0 +1,169 @@
+//! Logins: whether one may be tried at all, by its network and by the name it tries.
+//! May use: every room before.
+//! Must not: hold failures elsewhere against the places an account logs in from, or count anything.
+
+use super::{Assessment, Attempt, Lesson, note};
+use crate::baseline::source::SourceKind;
+use crate::decision::{Action, Decision, Refusal};
+use crate::evidence::source::is_disproportionate;
+use crate::evidence::{self, Known, Reason};
+use crate::policy::{Login, Policy, Tier};
+use crate::score::{Score, score};
+use crate::signals::features::Features;
+
+/// Longest `retry-after`, in seconds: who comes back earlier is told again.
+const LONGEST_WAIT: u32 = 3600;
+
+/// Whether a request to this tier tries a credential: any method that changes something.
+#[must_use]
+pub fn is_attempt(tier: &Tier, features: &Features) -> bool {
+    tier.login.is_some() && !features.safe
+}
+
+/// A login of which only its source and the name it tries are known: they alone can speak against it. It is refused where they
+/// do, as nobody can be challenged here; a source that many owners share is not, since none of them could show who they are.
+#[must_use]
+pub fn of_attempt(
+    policy: &Policy,
+    tier: &Tier,
+    features: &Features,
+    known: &Known<'_>,
+) -> Assessment {
+    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
+    let score = score(&reasons, policy.prior);
+    let attempt = Attempt::of(true, &reasons, features, known);
+    let limit = Limit::of(tier, features, known, score);
+    let mut decision = Decision::allow(tier);
+    if let Some(until) = limit.until {
+        let wait = until.saturating_sub(features.now).clamp(1, LONGEST_WAIT);
+        let too_many = tier.login.as_ref().is_none_or(|login| login.too_many);
+        decision.would = Action::Restrict;
+        decision.refusal = Some(if too_many {
+            Refusal::TooMany { retry_after: wait }
+        } else {
+            Refusal::Restricted
+        });
+    }
+    if features.unreadable_name {
+        note(&mut reasons, Reason::UnreadableLogin);
+        let refused = tier.login.as_ref().is_some_and(|l| l.refuse_unreadable);
+        if refused && decision.refusal.is_none() {
+            decision.would = Action::Restrict;
+            decision.refusal = Some(Refusal::Restricted);
+        }
+    }
+    if let Some(reason) = limit.reason {
+        note(&mut reasons, reason);
+    }
+    note(&mut reasons, Reason::Anonymous);
+    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
+    Assessment {
+        decision,
+        score,
+        reasons,
+        history: 0,
+        lesson: Lesson::Nothing,
+        conduct: None,
+        owner: None,
+        attempt,
+    }
+}
+
+/// The same for a request that comes with a credential of its own, which says nothing about the one it tries.
+#[must_use]
+pub fn limit(
+    policy: &Policy,
+    tier: &Tier,
+    features: &Features,
+    known: &Known<'_>,
+    assessment: Assessment,
+) -> Assessment {
+    if !is_attempt(tier, features) {
+        return assessment;
+    }
+    let nobody = Features {
+        identity: None,
+        verified: false,
+        ..*features
+    };
+    let tried = of_attempt(policy, tier, &nobody, &known.with_identity(None));
+    let mut limited = Assessment {
+        attempt: tried.attempt,
+        ..assessment
+    };
+    for piece in tried
+        .reasons
+        .iter()
+        .filter(|piece| is_of_login(piece.reason))
+    {
+        note(&mut limited.reasons, piece.reason);
+    }
+    if tried.decision.refusal.is_some() && limited.decision.would < Action::Restrict {
+        limited.decision = tried.decision;
+        limited.lesson = Lesson::Nothing;
+    }
+    limited
+}
+
+const fn is_of_login(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::TooManyFailures | Reason::OwnPlace | Reason::UnreadableLogin
+    )
+}
+
+/// Until when a login is refused, and why.
+#[derive(Default)]
+struct Limit {
+    until: Option<u32>,
+    reason: Option<Reason>,
+}
+
+impl Limit {
+    fn of(tier: &Tier, features: &Features, known: &Known<'_>, score: Score) -> Self {
+        let login = tier.login.as_ref();
+        let hot = hot(tier, features, known, score);
+        let names = login.and_then(|login| spraying(login, features, known));
+        let name = login.zip(known.account).map(|(login, account)| {
+            let elsewhere = account.barred_elsewhere_until(features.now, login.failures);
+            let until = account.barred_until(features, login.failures);
+            (account.is_own(features), until, elsewhere)
+        });
+        match name {
+            Some((true, None, elsewhere)) => Self {
+                until: None,
+                reason: hot.max(names).max(elsewhere).map(|_| Reason::OwnPlace),
+            },
+            Some((true, until, _)) => Self {
+                until,
+                reason: Some(Reason::TooManyFailures),
+            },
+            strange => {
+                let counted = names.max(strange.and_then(|(_, until, _)| until));
+                Self {
+                    until: counted.max(hot),
+                    // What made the network hot has reasons of its own.
+                    reason: counted.map(|_| Reason::TooManyFailures),
+                }
+            }
+        }
+    }
+}
+
+/// A network that burst.
+fn hot(tier: &Tier, features: &Features, known: &Known<'_>, score: Score) -> Option<u32> {
+    let now = features.now;
+    let source = known.source(SourceKind::Prefix)?;
+    let until = source.hot_until(now)?;
+    (score.logit >= tier.step_up && !source.is_shared(now)).then_some(until)
+}
+
+/// A network that tries many names, slowly enough not to burst.
+fn spraying(login: &Login, features: &Features, known: &Known<'_>) -> Option<u32> {
+    let now = features.now;
+    let source = known.source(SourceKind::Prefix)?;
+    let until = source.names_below(now, login.names)?;
+    // What is usual everywhere is what the attack makes it, while it lasts.
+    let usual = known.population.failure_share().min(0.5);
+    (is_disproportionate(source, now, usual) && !source.is_shared(now)).then_some(until)
+}
