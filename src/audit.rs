@@ -52,6 +52,9 @@ impl Serialize for Record<'_> {
             }
             map.serialize_entry("identity.kind", subject.kind.as_str())?;
         }
+        if let Some(name) = self.features.tried {
+            map.serialize_entry("user.target.hash", &format!("{:016x}", name.tag))?;
+        }
         self.network(&mut map)?;
         let client = &signals.client.parsed;
         if let Some(name) = client.browser.name() {

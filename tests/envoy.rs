@@ -22,6 +22,8 @@ mod keys;
 mod learning;
 #[path = "envoy/live.rs"]
 mod live;
+#[path = "envoy/login.rs"]
+mod login;
 #[path = "envoy/metadata.rs"]
 mod metadata;
 #[path = "envoy/operation.rs"]

@@ -17,6 +17,7 @@ mod memory;
 mod metadata;
 mod metrics;
 mod pairs;
+mod request;
 mod root;
 mod shared;
 mod snapshot;

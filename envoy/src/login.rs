@@ -52,6 +52,11 @@ impl Holding {
         }
     }
 
+    /// Nothing is held where nothing could end the wait.
+    pub(crate) fn has_no_ticks(&self) {
+        self.delivery.set(Delivery::Fails);
+    }
+
     fn hold(&self, context: u32, now: i64) {
         self.held.borrow_mut().insert(context, now);
     }
@@ -157,7 +162,10 @@ pub(crate) fn expected<'a>(
 /// How a request's login is read, if it is one.
 pub(crate) fn attempted<'p>(tier: &'p Tier, headers: &Collected<'_>) -> Option<&'p Login> {
     let login = tier.login.as_ref();
-    login.filter(|_| !stepgate::assess::is_safe(headers.method))
+    login.filter(|login| {
+        let named = || login.fields.user(headers.authorization) != Field::Absent;
+        !stepgate::assess::is_safe(headers.method) || named()
+    })
 }
 
 /// What the upstream's answer says of the credential.
@@ -227,10 +235,7 @@ impl Watched {
             tier,
             features: *features,
             assessment: assessment.clone(),
-            network: NetworkSignals {
-                city: Field::Absent,
-                ..without_city(network)
-            },
+            network: without_city(network),
             client: ClientSignals {
                 parsed: client.parsed,
                 ..ClientSignals::default()

@@ -99,6 +99,7 @@ impl Root {
             );
         }
         if !ticks {
+            shared.holding.has_no_ticks();
             log::warn!(
                 "stepgate: the host has no ticks: what one worker learns of everybody stays with it"
             );

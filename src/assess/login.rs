@@ -6,7 +6,7 @@ use super::{Assessment, Attempt, Lesson, note};
 use crate::baseline::source::SourceKind;
 use crate::decision::{Action, Decision, Refusal};
 use crate::evidence::source::is_disproportionate;
-use crate::evidence::{self, Known, Reason};
+use crate::evidence::{self, Evidence, Known, Reason};
 use crate::policy::{Login, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::Features;
@@ -14,10 +14,11 @@ use crate::signals::features::Features;
 /// Longest `retry-after`, in seconds: who comes back earlier is told again.
 const LONGEST_WAIT: u32 = 3600;
 
-/// Whether a request to this tier tries a credential: any method that changes something.
+/// Whether a request to this tier tries a credential: any method that changes something, and any that comes with a name.
 #[must_use]
 pub fn is_attempt(tier: &Tier, features: &Features) -> bool {
-    tier.login.is_some() && !features.safe
+    let named = features.tried.is_some() || features.unreadable_name;
+    tier.login.is_some() && (named || !features.safe)
 }
 
 /// A login of which only its source and the name it tries are known: they alone can speak against it. It is refused where they
@@ -87,6 +88,18 @@ pub fn limit(
         ..*features
     };
     let tried = of_attempt(policy, tier, &nobody, &known.with_identity(None));
+    if tried.decision.refusal.is_some() && assessment.decision.would < Action::Restrict {
+        // It was not anonymous: the rest of what speaks against the attempt stays.
+        let identified = features.identity.is_some();
+        let mut refused = Assessment {
+            history: assessment.history,
+            conduct: assessment.conduct,
+            ..tried
+        };
+        let besides = |piece: &mut Evidence| !identified || piece.reason != Reason::Anonymous;
+        refused.reasons.retain(besides);
+        return refused;
+    }
     let mut limited = Assessment {
         attempt: tried.attempt,
         ..assessment
@@ -97,10 +110,6 @@ pub fn limit(
         .filter(|piece| is_of_login(piece.reason))
     {
         note(&mut limited.reasons, piece.reason);
-    }
-    if tried.decision.refusal.is_some() && limited.decision.would < Action::Restrict {
-        limited.decision = tried.decision;
-        limited.lesson = Lesson::Nothing;
     }
     limited
 }

@@ -16,6 +16,7 @@ pub mod rate;
 pub mod recent;
 pub mod revocation;
 pub mod session;
+mod share;
 pub mod snapshot;
 pub mod source;
 pub mod tally;

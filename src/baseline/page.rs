@@ -35,26 +35,6 @@ pub enum PageKind {
 }
 
 impl PageKind {
-    /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Identity, Self::Routes, Self::Source, Self::Account];
-
-    /// How many of `pages` hold records of this kind, at least one: sources and profiles an eighth each, accounts a
-    /// sixteenth, identities the rest.
-    #[must_use]
-    pub const fn share(self, pages: u64) -> u64 {
-        let (eighth, sixteenth) = if pages < 16 {
-            (1, 1)
-        } else {
-            (pages / 8, pages / 16)
-        };
-        let share = match self {
-            Self::Routes | Self::Source => eighth,
-            Self::Account => sixteenth,
-            Self::Identity => pages.saturating_sub(2 * eighth + sixteenth),
-        };
-        if share == 0 { 1 } else { share }
-    }
-
     /// Longest record of this kind, in bytes: a quarter of a page, for profiles with their routes a third.
     #[must_use]
     pub const fn max_record(self) -> usize {

@@ -16,6 +16,7 @@ use stepgate::policy::{Policy, Route};
 use stepgate::signals::address::Address;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{HashKey, Locator};
+use stepgate::signals::login::{BodyKind, LoginBody, LoginFields};
 use stepgate::signals::request::{
     ClientSignals, Field, NetworkSignals, RequestSignals, Signals, Standing, Subject,
 };
@@ -252,7 +253,7 @@ fn a_network_that_tries_many_names_is_refused_but_for_those_who_live_there() {
     }
     let (n, said) = refused.unwrap();
     assert!((13..=18).contains(&n), "{n}");
-    assert!(has(&said, Reason::TooManyFailures) && has(&said, Reason::PasswordSpray));
+    assert!(has(&said, Reason::TooManyFailures));
     assert!((1..=3600).contains(&wait(&said)));
     assert_eq!(desk.login(neighbour).decision.refused(), None);
     let elsewhere = Try {
@@ -396,4 +397,30 @@ fn login_settings_belong_to_login_routes() {
             .to_string()
             .starts_with("login.failures: 1 is out of range")
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_body_and_no_header_stops_the_reading(
+        bytes: Vec<u8>,
+        begin in "(username=|email=|grant_type=|[{]\"username\":|[{]\"a\":|)",
+        header: Vec<u8>,
+        token_endpoint: bool,
+    ) {
+        let fields = LoginFields {
+            basic: true,
+            names: vec!["username".into(), "email".into()],
+            token_endpoint,
+            fold_case: true,
+        };
+        let header = [&b"Basic "[..], &header].concat();
+        let body = [begin.as_bytes(), &bytes].concat();
+        for kind in [BodyKind::Form, BodyKind::Json] {
+            let user = fields.user(Field::Present(&header));
+            let name = fields.name(user, LoginBody::Whole(kind, &body));
+            if let Field::Present(name) = name {
+                proptest::prop_assert!(!name.is_empty() && name.trim() == name);
+            }
+        }
+    }
 }

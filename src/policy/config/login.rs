@@ -17,8 +17,8 @@ pub enum UnreadableLogin {
 }
 
 section! {
-    /// Login, recovery and token endpoints: the routes of tiers with class `login` or `recovery`. Methods that change nothing
-    /// are no attempts. Failures are counted by network and by the name that is tried; places where a name has logged in
+    /// Login, recovery and token endpoints: the routes of tiers with class `login` or `recovery`. Requests that
+    /// change nothing are attempts only with Basic credentials. Failures are counted by network and by the name that is tried; places where a name has logged in
     /// before are never refused for failures elsewhere.
     LoginConfig {
         /// Wait for bodies of up to 16 KiB before deciding, so that the upstream is told of the name in them. **Set it only
@@ -28,7 +28,8 @@ section! {
         /// Take the name from Basic credentials (RFC 7617).
         basic: bool = true,
         /// Members of a form or of a JSON object that hold the name: those the endpoint reads and no others, since a client could
-        /// put somebody else's name into a member that is not read. In forms, nested names are written as sent: `user[email]`.
+        /// put somebody else's name into a member that is not read. Of an object only its own members are read;
+        /// in forms, nested names are written as sent: `user[email]`.
         fields: Vec<String> = ["username", "email", "login"].map(String::from).to_vec(),
         /// The endpoint is an OAuth token endpoint: `grant_type` decides whose credential is tried, that of the person
         /// (`password`) or of the client (`client_credentials`, with Basic credentials or `client_id`). Other grants name nobody.
