@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+#[path = "engine/desk.rs"]
+mod desk;
 #[path = "engine/login.rs"]
 mod login;
 #[path = "engine/numbers.rs"]

@@ -9,6 +9,8 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "envoy/bodies.rs"]
+mod bodies;
 mod cases;
 #[path = "envoy/contract.rs"]
 mod contract;

@@ -5,7 +5,6 @@
 use super::{Assessment, Attempt, Lesson, note};
 use crate::baseline::source::SourceKind;
 use crate::decision::{Action, Decision, Refusal};
-use crate::evidence::source::is_disproportionate;
 use crate::evidence::{self, Evidence, Known, Reason};
 use crate::policy::{Login, Policy, Tier};
 use crate::score::{Score, score};
@@ -13,6 +12,9 @@ use crate::signals::features::Features;
 
 /// Longest `retry-after`, in seconds: who comes back earlier is told again.
 const LONGEST_WAIT: u32 = 3600;
+
+/// Names that fail for one that succeeds, beyond which it is not typing errors.
+const FAILING: f64 = 3.0;
 
 /// Whether a request to this tier tries a credential: any method that changes something, and any that comes with a name.
 #[must_use]
@@ -167,12 +169,11 @@ fn hot(tier: &Tier, features: &Features, known: &Known<'_>, score: Score) -> Opt
     (score.logit >= tier.step_up && !source.is_shared(now)).then_some(until)
 }
 
-/// A network that tries many names, slowly enough not to burst.
+/// A network where many names fail and few succeed, however slowly. Names are compared with names: an attacker can log in to
+/// accounts of its own as often as it likes. Shared networks are no exception, since those who live there are.
 fn spraying(login: &Login, features: &Features, known: &Known<'_>) -> Option<u32> {
     let now = features.now;
     let source = known.source(SourceKind::Prefix)?;
-    let until = source.names_below(now, login.names)?;
-    // What is usual everywhere is what the attack makes it, while it lasts.
-    let usual = known.population.failure_share().min(0.5);
-    (is_disproportionate(source, now, usual) && !source.is_shared(now)).then_some(until)
+    let usual = FAILING * (1.0 + source.owners(now));
+    source.names_below(now, login.names.max(usual))
 }

@@ -187,7 +187,13 @@ impl Source {
     /// Whether many identities use it: then it says nothing about one of them, and is nobody's place.
     #[must_use]
     pub fn is_shared(&self, now: u32) -> bool {
-        self.owners.estimate(now / OWNERS) >= SHARED
+        self.owners(now) >= SHARED
+    }
+
+    /// Distinct identities that succeeded within the last 12 to 24 hours.
+    #[must_use]
+    pub fn owners(&self, now: u32) -> f64 {
+        self.owners.estimate(now / OWNERS)
     }
 
     /// Distinct names of the last 30 to 60 minutes.

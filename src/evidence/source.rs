@@ -92,7 +92,7 @@ fn step(x: f64, ladder: &[(f64, f64)]) -> f64 {
 }
 
 /// Failures far beyond what the successes explain.
-pub(crate) fn is_disproportionate(source: &Source, now: u32, usual: f64) -> bool {
+fn is_disproportionate(source: &Source, now: u32, usual: f64) -> bool {
     let usual = usual.clamp(0.01, 0.9);
     let expected = 1.0 + usual / (1.0 - usual) * source.succeeded(now);
     source.failed(now) >= PROPORTION * expected

@@ -2,186 +2,14 @@
 //! May use the engine's public face: assess, observe, and records kept in maps.
 //! Must not need a body: the name that is tried is given.
 
-use std::collections::BTreeMap;
-
-use stepgate::assess::{Assessment, assess, wants_sources};
-use stepgate::baseline::account::Account;
-use stepgate::baseline::population::Population;
-use stepgate::baseline::source::{Source, SourceKey};
 use stepgate::decision::{Action, Refusal};
-use stepgate::evidence::{Known, Reason};
+use stepgate::evidence::Reason;
 use stepgate::headers;
-use stepgate::observe::{Outcome, observe};
-use stepgate::policy::{Policy, Route};
-use stepgate::signals::address::Address;
-use stepgate::signals::features::Features;
-use stepgate::signals::keyed::{HashKey, Locator};
+use stepgate::policy::Policy;
 use stepgate::signals::login::{BodyKind, LoginBody, LoginFields};
-use stepgate::signals::request::{
-    ClientSignals, Field, NetworkSignals, RequestSignals, Signals, Standing, Subject,
-};
-use stepgate::signals::user_agent;
+use stepgate::signals::request::{Field, Standing, Subject};
 
-const NOW: i64 = 1_772_618_400;
-const HOME: &str = "81.2.69.142";
-const AWAY: &str = "185.220.101.4";
-const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
-const UPDATED: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
-const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
-
-/// A deployment with a login route, and an upstream that accepts `right` passwords.
-struct Desk {
-    policy: Policy,
-    now: i64,
-    accounts: BTreeMap<Locator, Account>,
-    sources: BTreeMap<SourceKey, Source>,
-    everybody: Population,
-}
-
-/// One attempt.
-#[derive(Clone, Copy)]
-struct Try<'a> {
-    name: &'a str,
-    from: &'a str,
-    with: &'a str,
-    right: bool,
-}
-
-fn attempt(name: &str) -> Try<'_> {
-    Try {
-        name,
-        from: AWAY,
-        with: FIREFOX,
-        right: false,
-    }
-}
-
-fn owner(name: &str) -> Try<'_> {
-    Try {
-        name,
-        from: HOME,
-        with: CHROME,
-        right: true,
-    }
-}
-
-impl Desk {
-    fn new(login: &str) -> Self {
-        Self::of(&format!(
-            r#"{{"mode":"enforce","login":{login},"tiers":[
-                {{"name":"login","paths":["/login"],"class":"login"}},
-                {{"name":"reset","paths":["/reset"],"class":"recovery"}}]}}"#
-        ))
-    }
-
-    fn of(policy: &str) -> Self {
-        Self {
-            policy: Policy::parse(policy).unwrap(),
-            now: NOW,
-            accounts: BTreeMap::new(),
-            sources: BTreeMap::new(),
-            everybody: Population::default(),
-        }
-    }
-
-    fn serve(&mut self, path: &str, standing: Standing<'static>, what: Try<'_>) -> Assessment {
-        self.now += 1;
-        let key = HashKey::PUBLIC;
-        let signals = Signals {
-            now_ms: self.now * 1000,
-            standing,
-            network: NetworkSignals {
-                address: Field::from(Address::parse(what.from)),
-                ..NetworkSignals::default()
-            },
-            client: ClientSignals {
-                user_agent: Field::Present(what.with.as_bytes()),
-                parsed: user_agent::parse(what.with.as_bytes()),
-                ..ClientSignals::default()
-            },
-            request: RequestSignals {
-                method: b"POST",
-                path: path.as_bytes(),
-                ..RequestSignals::default()
-            },
-            ..Signals::default()
-        };
-        let tier = self.policy.tier(&Route {
-            path: path.as_bytes(),
-            method: b"POST",
-            ..Route::default()
-        });
-        let name = match what.name {
-            "" => Field::Malformed,
-            name => Field::Present(name.to_owned()),
-        };
-        let features = Features::of(&signals, &key)
-            .of_class(tier.class)
-            .trying(&name, &key);
-        let wanted = wants_sources(tier, &signals, &features, None);
-        assert!(!wanted.is_empty(), "an attempt reads its sources");
-        let found = wanted
-            .iter()
-            .filter_map(|key| Some((*key, *self.sources.get(key)?)));
-        let sources: Vec<_> = found.collect();
-        let account = features.tried.and_then(|at| self.accounts.get(&at));
-        let known = Known::of(&self.everybody)
-            .with_sources(&sources)
-            .with_account(account);
-        let assessment = assess(&self.policy, tier, &signals, &features, &known);
-        if assessment.decision.refused().is_some() {
-            return assessment;
-        }
-        let outcome = Outcome {
-            succeeded: what.right,
-        };
-        let seen = observe(&features, &assessment, outcome, &known);
-        for lesson in &seen.lessons {
-            self.everybody.learn(lesson);
-        }
-        if let (Some(at), Some(lesson)) = (features.tried, seen.account) {
-            let account = self.accounts.entry(at).or_default();
-            account.learn(&features, lesson);
-        }
-        if let Some(lesson) = &seen.source {
-            for key in SourceKey::of(&features) {
-                let source = self.sources.entry(key).or_default();
-                source.learn(key.kind, lesson);
-            }
-        }
-        assessment
-    }
-
-    fn login(&mut self, what: Try<'_>) -> Assessment {
-        self.serve("/login", Standing::Anonymous, what)
-    }
-
-    /// How many of these attempts reach the upstream.
-    fn reach(&mut self, times: usize, what: Try<'_>) -> usize {
-        (0..times)
-            .filter(|_| self.login(what).decision.refused().is_none())
-            .count()
-    }
-}
-
-fn wait(assessment: &Assessment) -> u32 {
-    match assessment.decision.refused() {
-        Some(Refusal::TooMany { retry_after }) => retry_after,
-        other => panic!("not too many: {other:?} {:?}", assessment.reasons),
-    }
-}
-
-fn has(assessment: &Assessment, reason: Reason) -> bool {
-    assessment
-        .reasons
-        .iter()
-        .any(|piece| piece.reason == reason)
-}
-
-/// An address of another network each.
-fn bot(n: usize) -> String {
-    format!("23.{}.{}.9", n % 200, n / 200)
-}
+use crate::desk::{Desk, HOME, Try, UPDATED, attempt, bot, has, owner, wait};
 
 #[test]
 fn guessing_at_one_name_from_everywhere_is_refused_and_its_owner_is_not() {
@@ -276,23 +104,42 @@ fn a_burst_of_stuffing_is_refused_with_what_it_is() {
     assert_eq!(wait(&said), 3600, "a day, as far as it is said");
 }
 
-#[test]
-fn an_office_where_many_log_in_is_never_refused_as_a_network() {
-    let mut desk = Desk::new("{}");
-    for n in 0..60 {
-        let name = format!("colleague-{n}");
-        assert_eq!(desk.login(owner(&name)).decision.refused(), None);
-    }
-    for n in 0..200 {
+/// Wrong guesses at so many names from the office, and how many of them reach the upstream.
+fn guessed_from_home(desk: &mut Desk, names: usize) -> usize {
+    let guess = |n: &usize| {
         let name = format!("guess-{n}");
         let guess = Try {
             right: false,
             ..owner(&name)
         };
-        desk.login(guess);
+        desk.login(guess).decision.refused().is_none()
+    };
+    (0..names).filter(guess).count()
+}
+
+#[test]
+fn an_office_where_many_log_in_may_err_as_much() {
+    let mut desk = Desk::new("{}");
+    for n in 0..60 {
+        let name = format!("colleague-{n}");
+        assert_eq!(desk.login(owner(&name)).decision.refused(), None);
     }
-    let newcomer = desk.login(owner("newcomer"));
-    assert_eq!(newcomer.decision.refused(), None, "{:?}", newcomer.reasons);
+    assert_eq!(guessed_from_home(&mut desk, 100), 100);
+    assert_eq!(desk.login(owner("newcomer")).decision.refused(), None);
+    // An attack from inside ends all the same, and not for those who live there.
+    assert!(guessed_from_home(&mut desk, 600) < 300);
+    assert!(desk.login(owner("another")).decision.refused().is_some());
+    assert_eq!(desk.login(owner("colleague-7")).decision.refused(), None);
+}
+
+#[test]
+fn accounts_of_ones_own_make_no_network_an_office() {
+    let mut desk = Desk::new("{}");
+    for n in 0..200 {
+        let name = format!("bot-{}", n % 9);
+        assert_eq!(desk.login(owner(&name)).decision.refused(), None);
+    }
+    assert!(guessed_from_home(&mut desk, 200) <= 40);
 }
 
 #[test]

@@ -45,8 +45,8 @@ section! {
         /// Failures of one name within 15 minutes, from places that are not its own, after which it is refused there; 3 to 100.
         /// Its own places have ten times as many, counted apart.
         failures: u32 = 10,
-        /// Names that fail from one network within half an hour to an hour, out of proportion to the logins that succeed there,
-        /// after which strange names are refused there; 5 to 500. A network that many people share is never refused.
+        /// Names that fail from one network within half an hour to an hour, after which strange names are refused there; 5 to 500.
+        /// Where more have logged in within a day, three times as many.
         names: u32 = 15,
         /// Status of the refusal: 429 with `retry-after`, or 403.
         status: u16 = 429,
