@@ -2,6 +2,8 @@
 //! May use: every room before.
 //! Must not: read a clock, a page or a header; change what it was given.
 
+pub mod login;
+
 use arrayvec::ArrayVec;
 
 use crate::baseline::identity::IdentityRecord;
@@ -56,7 +58,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    fn of(tries: bool, reasons: &EvidenceList, features: &Features, known: &Known<'_>) -> Self {
+    pub(crate) fn of(
+        tries: bool,
+        reasons: &EvidenceList,
+        features: &Features,
+        known: &Known<'_>,
+    ) -> Self {
         Self {
             of_credential: tries,
             ordinary: !reasons
@@ -87,7 +94,10 @@ pub fn wants_sources(
         Standing::Rejected(_) => false,
         Standing::Anonymous => tries_credential(tier, signals, features),
         Standing::Unverified(_) | Standing::Verified(_) => {
-            elsewhere || features.login || is_event(features, record)
+            elsewhere
+                || features.login
+                || is_event(features, record)
+                || login::is_attempt(tier, features)
         }
     };
     let keys = SourceKey::of(features).filter(|_| wanted);
@@ -97,7 +107,7 @@ pub fn wants_sources(
 /// Whether the upstream's answer will say if a credential is good. Of a verified one it is known.
 fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> bool {
     match &signals.standing {
-        Standing::Anonymous => features.login || (tier.class == Class::Login && !features.safe),
+        Standing::Anonymous => features.login || login::is_attempt(tier, features),
         Standing::Unverified(_) => true,
         Standing::Verified(_) | Standing::Rejected(_) => false,
     }
@@ -199,7 +209,7 @@ pub fn assess(
                 return refused;
             }
             if tries_credential(tier, signals, features) {
-                return of_nobody(policy, tier, signals, features, known);
+                return login::of_attempt(policy, tier, signals, features, known);
             }
             return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
         }
@@ -290,7 +300,7 @@ pub fn assess(
         }
     }
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    Assessment {
+    let assessment = Assessment {
         decision,
         score: judged.score,
         reasons,
@@ -306,41 +316,8 @@ pub fn assess(
             excepted: judged.excepted,
             hot: false,
         },
-    }
-}
-
-/// A login that names nobody: only its source can speak against it. A hot source is refused, as nobody can be challenged
-/// here; one that many owners share is not, since none of them could show who they are.
-fn of_nobody(
-    policy: &Policy,
-    tier: &Tier,
-    signals: &Signals<'_>,
-    features: &Features,
-    known: &Known<'_>,
-) -> Assessment {
-    let reasons = evidence::of_attempt(features, known, &policy.weights);
-    let attempt = Attempt::of(true, &reasons, features, known);
-    let hot = known.is_hot(features.now) && !attempt.shared;
-    let case = Case::of_nobody(tier, signals, features);
-    let judged = judgement::judge_nobody(policy, &case, hot, &reasons);
-    let mut reasons = judged.evidence;
-    note(&mut reasons, Reason::Anonymous);
-    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    Assessment {
-        decision: judged.decision,
-        score: judged.score,
-        reasons,
-        history: 0,
-        lesson: Lesson::Nothing,
-        conduct: None,
-        owner: None,
-        attempt,
-        grounds: Grounds {
-            excepted: judged.excepted,
-            hot,
-            ..Grounds::default()
-        },
-    }
+    };
+    login::limit(policy, tier, signals, features, &known, assessment)
 }
 
 /// How the client learns that its credential broke a rule: what it must bring is another token, or another proof.

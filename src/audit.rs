@@ -60,6 +60,9 @@ impl Serialize for Record<'_> {
                 map.serialize_entry("oauth.client_id", &client)?;
             }
         }
+        if let Some(name) = self.features.tried {
+            map.serialize_entry("user.target.hash", &format!("{:016x}", name.tag))?;
+        }
         self.network(&mut map)?;
         let client = &signals.client.parsed;
         if let Some(name) = client.browser.name() {

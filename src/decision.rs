@@ -49,6 +49,11 @@ pub enum Refusal {
     Forbidden,
     /// 403: a machine may do less than it asked for.
     Restricted,
+    /// 429 (RFC 6585 §4): too many attempts failed.
+    TooMany {
+        /// Seconds until another one is worth while.
+        retry_after: u32,
+    },
 }
 
 /// The outcome of one request.

@@ -131,21 +131,42 @@ pub fn judge(policy: &Policy, case: &Case<'_>, evidence: &EvidenceList) -> Judge
     }
 }
 
-/// Judges an attempt that names nobody: nobody can be challenged, so that a source that is `hot` is refused.
+/// What bars an attempt to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Bar {
+    /// Too many failures: seconds after which it may be tried again.
+    pub retry_after: Option<u32>,
+    /// The name that is tried cannot be read.
+    pub unreadable: bool,
+}
+
+impl Bar {
+    fn refusal(self, tier: &Tier) -> Option<Refusal> {
+        let login = tier.login.as_ref();
+        match self.retry_after {
+            Some(_) if login.is_some_and(|login| !login.too_many) => Some(Refusal::Restricted),
+            Some(retry_after) => Some(Refusal::TooMany { retry_after }),
+            None => (self.unreadable && login.is_some_and(|login| login.refuse_unreadable))
+                .then_some(Refusal::Restricted),
+        }
+    }
+}
+
+/// Judges an attempt that names nobody: nobody can be challenged, so that what is barred at its score is refused.
 #[must_use]
 pub fn judge_nobody(
     policy: &Policy,
     case: &Case<'_>,
-    hot: bool,
     evidence: &EvidenceList,
+    bar: impl FnOnce(Score) -> Bar,
 ) -> Judgement {
     let mut counted = evidence.clone();
     let excepted = policy.exceptions.damp(&case.asker(), &mut counted);
     let found = score(&counted, policy.prior);
     let mut decision = Decision::allow(case.tier);
-    if found.logit >= case.tier.step_up && hot {
+    if let Some(refusal) = bar(found).refusal(case.tier) {
         decision.would = Action::Restrict;
-        decision.refusal = Some(Refusal::Restricted);
+        decision.refusal = Some(refusal);
     }
     if !excepted.damped.is_empty() {
         note(&mut counted, Reason::Excepted);

@@ -9,6 +9,8 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "envoy/bodies.rs"]
+mod bodies;
 mod cases;
 #[path = "envoy/contract.rs"]
 mod contract;
@@ -24,6 +26,8 @@ mod keys;
 mod learning;
 #[path = "envoy/live.rs"]
 mod live;
+#[path = "envoy/login.rs"]
+mod login;
 #[path = "envoy/metadata.rs"]
 mod metadata;
 #[path = "envoy/operation.rs"]

@@ -96,6 +96,7 @@ impl Root {
             );
         }
         if !ticks {
+            shared.holding.has_no_ticks();
             log::warn!(
                 "stepgate: the host has no ticks: what one worker learns of everybody stays with it"
             );
@@ -170,6 +171,9 @@ impl RootContext for Root {
         };
         let now = host::now_ms();
         shared.refresh(now);
+        shared
+            .holding
+            .sweep(self.id, now, |what| shared.metrics.count(what));
         let seconds = u32::try_from(now.div_euclid(1000)).unwrap_or(0);
         shared.close_idle(seconds);
         if self.is_newest() {
@@ -178,8 +182,8 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Exchange::new(self.shared.clone())))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Exchange::new(id, self.shared.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -189,6 +189,17 @@ impl Minutes {
         turned.ring.iter().map(|count| u32::from(*count)).sum()
     }
 
+    /// When the quarter of an hour up to then has fewer than `most` events, in seconds since 1970; absent: it has now.
+    #[must_use]
+    pub fn below(&self, now: u32, most: u32) -> Option<u32> {
+        let minute = now / 60;
+        (0..=MINUTES)
+            .map(|later| minute.saturating_add(later))
+            .find(|minute| self.sum(*minute) < most)
+            .filter(|free| *free > minute)
+            .map(|free| free.saturating_mul(60))
+    }
+
     /// The newest minute something was counted in.
     #[must_use]
     pub const fn latest(&self) -> u32 {

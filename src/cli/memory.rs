@@ -5,7 +5,7 @@
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind, source_pages};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
 use stepgate::signals::keyed::{HashKey, Locator};
@@ -38,12 +38,11 @@ impl Memory {
             };
         };
         let pages = ((mebibytes as u64) << 20) / PAGE_BYTES as u64;
-        let sources = source_pages(pages);
         let table =
-            |kind, pages: u64| Table::Pages(vec![Page::empty(kind, key); pages.max(1) as usize]);
+            |kind: PageKind| Table::Pages(vec![Page::empty(kind, key); kind.share(pages) as usize]);
         Self {
-            identities: table(PageKind::Identity, pages - 2 * sources),
-            sources: table(PageKind::Source, sources),
+            identities: table(PageKind::Identity),
+            sources: table(PageKind::Source),
         }
     }
 

@@ -160,6 +160,7 @@ impl Policy {
         for (index, amr) in config.challenge.amr.iter().enumerate() {
             quotable(&format!("challenge.amr[{index}]"), amr)?;
         }
+        super::login::compile(&config.login, "login")?;
         let default_tier = tier(
             config,
             &TierConfig {
@@ -281,6 +282,18 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         (None, Some(general)) => Some(super::external::fence(general, "fence")?),
         (None, None) => None,
     };
+    let logs_in = matches!(written.class, ClassName::Login | ClassName::Recovery);
+    let login = match (&written.login, logs_in) {
+        (Some(own), true) => Some(super::login::compile(own, &at("login"))?),
+        (None, true) => Some(super::login::compile(&config.login, "login")?),
+        (Some(_), false) => {
+            return Err(PolicyError::new(
+                at("login"),
+                "has no meaning here; allowed: in tiers with class login or recovery",
+            ));
+        }
+        (None, false) => None,
+    };
     let mode = written.mode.unwrap_or(config.mode);
     let canary = canary::of(config, written, mode, &at("canary_permille"))?;
     let tier = Tier {
@@ -302,6 +315,7 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         },
         fence,
         canary: None,
+        login,
     };
     Ok(match canary {
         Some(permille) => tier.with_canary(permille),

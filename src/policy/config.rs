@@ -25,11 +25,13 @@ macro_rules! section {
 
 mod exceptions;
 mod external;
+mod login;
 
 pub use exceptions::{
     AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
 };
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
+pub use login::{LoginConfig, UnreadableLogin};
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -75,6 +77,8 @@ section! {
         fence: Option<FenceConfig>,
         /// Allowlists and denylists, journeys and campaigns.
         exceptions: ExceptionsConfig,
+        /// Login, recovery and token endpoints.
+        login: LoginConfig,
         /// Groups of routes that are treated differently; the first that matches holds.
         tiers: Vec<TierConfig>,
         /// What is written to the log.
@@ -350,6 +354,8 @@ section! {
         require_identity: bool,
         /// Overrides `fence`.
         fence: Option<FenceConfig>,
+        /// Overrides `login`, as a whole; only with class `login` or `recovery`.
+        login: Option<LoginConfig>,
         /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive` or `bulk`.
         class: ClassName,
     }

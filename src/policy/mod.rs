@@ -8,6 +8,7 @@ pub mod config;
 mod credentials;
 mod exceptions;
 mod external;
+mod login;
 mod names;
 mod place;
 mod term;
@@ -19,6 +20,7 @@ pub use compile::{Challenge, Credentials, Policy};
 pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
 pub use credentials::TokenPlace;
 pub use exceptions::{Asker, Denial, Excepted, Exceptions};
+pub use login::Login;
 pub use names::SignalNames;
 pub use tiers::{Route, Tier};
 

@@ -3,6 +3,7 @@
 //! Must not: look at anything but host, path, method and route metadata.
 
 use super::config::Mode;
+use super::login::Login;
 use crate::evidence::Fence;
 use crate::signals::features::Class;
 
@@ -28,6 +29,8 @@ pub struct Tier {
     pub class: Class,
     /// Countries requests may come from.
     pub fence: Option<Fence>,
+    /// How logins are read and refused; absent where the class is neither login nor recovery.
+    pub login: Option<Login>,
     /// For whom it is enforced, where not for all.
     pub(super) canary: Option<Canary>,
 }

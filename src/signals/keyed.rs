@@ -55,6 +55,8 @@ pub enum Domain {
     Shape,
     /// Issuer of a token.
     Issuer,
+    /// Name that a login tries.
+    Name,
 }
 
 /// The address of an identity in the baseline: which page, and which record in it.

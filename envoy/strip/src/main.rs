@@ -11,8 +11,9 @@ use std::process::ExitCode;
 
 use walrus::ModuleConfig;
 
-/// The callbacks the adapter has a use for. `proxy_on_request_body` waits for the bodies of login routes.
-const CALLBACKS: [&str; 10] = [
+/// The callbacks the adapter has a use for. `proxy_on_request_body` waits for the bodies of login routes, which trailers end as
+/// well.
+const CALLBACKS: [&str; 11] = [
     "proxy_on_memory_allocate",
     "proxy_on_context_create",
     "proxy_on_vm_start",
@@ -20,6 +21,7 @@ const CALLBACKS: [&str; 10] = [
     "proxy_on_tick",
     "proxy_on_request_headers",
     "proxy_on_request_body",
+    "proxy_on_request_trailers",
     "proxy_on_response_headers",
     "proxy_on_http_call_response",
     "proxy_on_delete",

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use stepgate::assess::is_safe;
 use stepgate::decision::{self, Decision, Refusal, Standing};
 use stepgate::evidence::{Evidence, EvidenceList, Nature, Reason};
-use stepgate::judgement::{Case, denied, judge, judge_nobody};
+use stepgate::judgement::{Bar, Case, denied, judge, judge_nobody};
 use stepgate::policy::{Mode, Policy, Route, Tier};
+use stepgate::score::Score;
 use stepgate::signals::address::Address;
 use stepgate::signals::ecs::parse_time;
 use stepgate::signals::features::{Class, Features};
@@ -290,8 +291,10 @@ impl AuditLine {
             return Err("was refused by a denylist or a fence before any evidence was gathered");
         }
         let evidence = self.evidence(policy, weighed, tier, unexpected);
-        let judged = if anonymous {
-            judge_nobody(policy, &case, self.hot, &evidence)
+        // Of a login that was barred the line holds what was known of the attempt, whoever asked.
+        let barred = self.hot || self.has(Reason::TooManyFailures);
+        let judged = if anonymous || barred {
+            judge_nobody(policy, &case, &evidence, |score| self.bar(tier, score))
         } else {
             judge(policy, &case, &evidence)
         };
@@ -305,6 +308,15 @@ impl AuditLine {
             strongest,
             &judged.excepted.by,
         ))
+    }
+
+    /// What barred an attempt to log in. How many failures there were is not in the line: too many stay too many.
+    fn bar(&self, tier: &Tier, score: Score) -> Bar {
+        let barred = self.has(Reason::TooManyFailures) || (self.hot && score.logit >= tier.step_up);
+        Bar {
+            retry_after: barred.then_some(1),
+            unreadable: self.has(Reason::UnreadableLogin),
+        }
     }
 
     /// The evidence as this policy weighs it.
@@ -348,6 +360,8 @@ fn is_of_policy(reason: Reason) -> bool {
             | Reason::Denylisted
             | Reason::DenylistChallenge
             | Reason::Unsolved
+            | Reason::TooManyFailures
+            | Reason::UnreadableLogin
     )
 }
 
