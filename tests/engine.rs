@@ -10,12 +10,16 @@
 )]
 
 mod cases;
+#[path = "engine/devices.rs"]
+mod devices;
 #[path = "engine/numbers.rs"]
 mod numbers;
 #[path = "engine/properties.rs"]
 mod properties;
 #[path = "engine/records.rs"]
 mod records;
+#[path = "engine/redirects.rs"]
+mod redirects;
 #[path = "engine/rules.rs"]
 mod rules;
 

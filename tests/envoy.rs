@@ -26,3 +26,7 @@ mod live;
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/step_up.rs"]
+mod step_up;
+#[path = "envoy/tiers.rs"]
+mod tiers;

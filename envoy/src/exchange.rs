@@ -8,8 +8,8 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
-use stepgate::evidence::{Known, Watched};
-use stepgate::headers;
+use stepgate::evidence::{Known, Nature, Watched};
+use stepgate::headers as contract;
 use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::address::Address;
@@ -24,8 +24,8 @@ use crate::collect::Collected;
 use crate::credential;
 use crate::host::{self, MapType};
 use crate::metrics::Count;
-use crate::pairs;
 use crate::shared::Shared;
+use crate::step_up;
 use crate::store::Found;
 
 /// What the response phase needs to know of the request.
@@ -34,6 +34,8 @@ struct Pending {
     assessment: Assessment,
     /// It has a lesson for the records.
     teaches: bool,
+    /// A cookie for the client.
+    cookie: Option<String>,
 }
 
 /// One stream.
@@ -88,6 +90,7 @@ impl Exchange {
             risk: parsed(headers.risk, |score| score.parse().ok())
                 .present()
                 .or(session.risk),
+            receipt: step_up::receipt(&headers, &presented.standing(), shared, now),
             ..session
         };
         let signals = Signals {
@@ -134,13 +137,14 @@ impl Exchange {
                     .with_behaviour(behaviour),
             )
         };
-        self.carry_out(shared, tier, &signals, &features, &assessment)
+        self.carry_out(shared, tier, &headers, &signals, &features, &assessment)
     }
 
     fn carry_out(
         &mut self,
         shared: &Rc<Shared>,
         tier: &Tier,
+        headers: &Collected<'_>,
         signals: &Signals<'_>,
         features: &Features,
         assessment: &Assessment,
@@ -150,15 +154,13 @@ impl Exchange {
         let decision = &assessment.decision;
         shared
             .metrics
-            .decision(decision, headers::percent(assessment.score.probability));
+            .decision(decision, contract::percent(assessment.score.probability));
         for piece in &assessment.reasons {
-            if piece.nats >= 0.05 || piece.nats == 0.0 {
+            if piece.nats >= 0.05 || piece.nats == 0.0 || piece.reason.nature() == Nature::Note {
                 shared.metrics.reason(piece.reason);
             }
         }
-        let routine = decision.would == stepgate::decision::Action::Allow
-            && assessment.lesson == Lesson::Nothing;
-        if policy.config.audit.enabled && !routine {
+        if policy.config.audit.enabled && !audit::is_routine(assessment) {
             let record = audit::Record {
                 policy,
                 tier,
@@ -179,29 +181,15 @@ impl Exchange {
         if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
             shared.learn(features, assessment, Outcome { succeeded: true });
         }
-        if let Some(refusal) = decision.refused() {
-            let reply = headers::reply(refusal, policy, tier, &id);
-            let pairs: Vec<(&str, &str)> = reply
-                .headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
-            let details = format!("stepgate_{}", decision.would.as_str().replace('-', "_"));
-            let sent = host::reply(
-                reply.status,
-                &details,
-                &pairs::serialize(&pairs),
-                &reply.body,
-                reply.grpc_status,
-            );
-            if sent.is_ok() {
-                if assessment.conduct.is_some() {
-                    shared.follow(features, assessment, Response::default());
-                }
-                return Action::Pause;
+        if let Some(refusal) = decision.refused()
+            && step_up::refuse(shared, tier, headers, (refusal, decision), &id)
+        {
+            if assessment.conduct.is_some() {
+                shared.follow(features, assessment, Response::default());
             }
+            return Action::Pause;
         }
-        let told = headers::upstream(assessment, &id);
+        let told = contract::upstream(assessment, &id);
         for (name, value) in &told {
             let _logged_by_host = host::replace_request_header(name, value.as_bytes());
         }
@@ -209,18 +197,22 @@ impl Exchange {
             let told = told.iter().map(|(name, value)| (*name, value.as_str()));
             let value = signer.sign(told, signals.now_ms.div_euclid(1000));
             let _logged_by_host =
-                host::replace_request_header(headers::SIGNATURE, value.as_bytes());
+                host::replace_request_header(contract::SIGNATURE, value.as_bytes());
         }
         let teaches = matches!(
             assessment.lesson,
             Lesson::Event(_) | Lesson::Move | Lesson::Recovery
         );
         let teaches = teaches || assessment.attempt.of_credential;
-        if teaches || assessment.conduct.is_some() {
+        let cookie = assessment.receipt.and_then(|grant| {
+            step_up::set_cookie(shared, grant, &signals.standing, signals.now_ms)
+        });
+        if teaches || assessment.conduct.is_some() || cookie.is_some() {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
                 teaches,
+                cookie,
             });
         }
         Action::Continue
@@ -233,8 +225,11 @@ impl Exchange {
         let status = host::header(MapType::Response, ":status").unwrap_or_default();
         let status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
         let of_upstream = is_of_upstream();
-        let learns = pending.teaches && of_upstream;
-        if let Some(outcome) = Outcome::of_status(status).filter(|_| learns) {
+        let outcome = Outcome::of_status(status).filter(|_| of_upstream);
+        if let (Some(cookie), Some(Outcome { succeeded: true })) = (&pending.cookie, outcome) {
+            step_up::give(shared, cookie);
+        }
+        if let Some(outcome) = outcome.filter(|_| pending.teaches) {
             shared.learn(&pending.features, &pending.assessment, outcome);
         }
         if pending.assessment.conduct.is_some() {

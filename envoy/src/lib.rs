@@ -19,6 +19,7 @@ mod pairs;
 mod root;
 mod shared;
 mod snapshot;
+mod step_up;
 mod store;
 mod windows;
 

@@ -28,9 +28,11 @@ pub(crate) enum Count {
     JwksFailed,
     SnapshotRecord,
     SnapshotRefused,
+    ReceiptIssued,
+    ReturnAddressRefused,
 }
 
-const COUNTS: [(Count, &str); 13] = [
+const COUNTS: [(Count, &str); 15] = [
     (Count::Learned, "stepgate_learned_total"),
     (Count::LearnSkipped, "stepgate_learning_skipped_total"),
     (Count::CasRetry, "stepgate_cas_retries_total"),
@@ -44,6 +46,11 @@ const COUNTS: [(Count, &str); 13] = [
     (Count::JwksFailed, "stepgate_jwks_failed_total"),
     (Count::SnapshotRecord, "stepgate_snapshot_records_total"),
     (Count::SnapshotRefused, "stepgate_snapshot_refused_total"),
+    (Count::ReceiptIssued, "stepgate_receipts_issued_total"),
+    (
+        Count::ReturnAddressRefused,
+        "stepgate_return_addresses_refused_total",
+    ),
 ];
 
 const WORDS: [&str; 4] = ["allow", "step-up", "restrict", "deny"];

@@ -15,6 +15,8 @@ const FORGOTTEN: f32 = 1.0 / 64.0;
 const SIGHTINGS: u8 = 3;
 const DAYS: u16 = 2;
 const AGE: u16 = 7;
+/// What the owner confirmed waits from one to two of these days, always 24 hours at least.
+const CONFIRMED_AGE: u16 = 2;
 
 /// How a version relates to the newest one known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Sighting {
     pub version: Version,
     /// Whether the event was surprising and unproven: a new value then starts on probation.
     pub surprising: bool,
+    /// Whether the owner was asked and confirmed it: a new value counts as known a day later, which is time to object.
+    pub confirmed: bool,
     /// Day since 1970.
     pub day: u16,
 }
@@ -118,6 +122,12 @@ impl<const N: usize> Values<N> {
         self.entries
             .iter()
             .any(|value| value.key == key && !value.is_established())
+    }
+
+    /// Whether the value was seen before, on probation or not.
+    #[must_use]
+    pub fn knows(&self, key: u32) -> bool {
+        self.entries.iter().any(|value| value.key == key)
     }
 
     /// Number of distinct established values (the `T` of Witten-Bell), those that made room included; it fades with the
@@ -177,8 +187,12 @@ impl<const N: usize> Values<N> {
         self.insert(Value {
             key: seen.key,
             count: 1.0,
-            sightings: u8::from(seen.surprising),
-            since: if seen.surprising { seen.day } else { 0 },
+            sightings: u8::from(seen.surprising || seen.confirmed),
+            since: match (seen.confirmed, seen.surprising) {
+                (true, _) => seen.day.wrapping_sub(AGE - CONFIRMED_AGE),
+                (false, true) => seen.day,
+                (false, false) => 0,
+            },
             version: seen.version,
         });
     }

@@ -4,9 +4,12 @@
 
 mod compile;
 pub mod config;
+mod cover;
 mod credentials;
 mod external;
 mod names;
+mod page;
+mod step_up;
 mod tiers;
 
 use std::fmt;
@@ -15,6 +18,8 @@ pub use compile::{Challenge, Credentials, Policy};
 pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
 pub use credentials::TokenPlace;
 pub use names::SignalNames;
+pub use page::StepUpPage;
+pub use step_up::Incapable;
 pub use tiers::{Route, Tier};
 
 /// Why a policy was refused: where, and what is allowed there.

@@ -82,6 +82,7 @@ fn taught(
         history: 0,
         lesson,
         conduct: None,
+        receipt: None,
         owner: None,
         attempt: Attempt::default(),
     };

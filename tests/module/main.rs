@@ -19,6 +19,7 @@ mod hosts;
 mod jwks;
 mod libraries;
 mod played;
+mod receipts;
 mod snapshot;
 
 use std::sync::LazyLock;
