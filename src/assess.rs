@@ -248,10 +248,7 @@ pub fn assess(
     if session.is_some_and(|session| answer.settles(session, features)) {
         standing.unsolved = 0;
     }
-    let device = evidence::device(features, record);
-    if device == Some(true) {
-        evidence::prove_device(&mut reasons, &policy.weights);
-    }
+    let device = evidence::device(features, record, &policy.weights, &mut reasons);
     let score = score(&reasons, policy.prior);
     let decision = decision::decide(features, features.safe, &reasons, score, standing, tier);
     let moves = session.is_some_and(|session| {

@@ -105,21 +105,23 @@ fn fresh(from: &network::Found, factors: &PerPattern, shown: usize) -> Option<(b
 }
 
 /// Whether a person's device is proven by a receipt; `None` where none was shown. One from before a recovery of the account may
-/// be that of whoever it was recovered from.
-pub(crate) fn device(features: &Features, record: Option<&IdentityRecord>) -> Option<bool> {
+/// be that of whoever it was recovered from. What a proven device explains is that its client is new here; suspicion stays,
+/// since whoever steals a session may have stolen the receipt with it.
+pub(crate) fn device(
+    features: &Features,
+    record: Option<&IdentityRecord>,
+    weights: &Weights,
+    reasons: &mut EvidenceList,
+) -> Option<bool> {
     let recovered = record.map_or(0, |record| record.recovered);
-    match features.receipt {
-        DeviceReceipt::Absent => None,
-        DeviceReceipt::Refused => Some(false),
-        DeviceReceipt::Held { issued, .. } => {
-            Some(features.verified && !features.kind.is_machine() && issued > recovered)
-        }
+    let issued = match features.receipt {
+        DeviceReceipt::Absent => return None,
+        DeviceReceipt::Refused => return Some(false),
+        DeviceReceipt::Held { issued, .. } => issued,
+    };
+    if !features.verified || features.kind.is_machine() || issued <= recovered {
+        return Some(false);
     }
-}
-
-/// What a proven device explains: that its client is new here. Suspicion stays, since whoever steals a session may have stolen
-/// the receipt with it.
-pub(crate) fn prove_device(reasons: &mut EvidenceList, weights: &Weights) {
     let reason = Reason::DeviceProven;
     let nats = -weights.of(reason);
     for piece in reasons.iter_mut() {
@@ -128,6 +130,7 @@ pub(crate) fn prove_device(reasons: &mut EvidenceList, weights: &Weights) {
         }
     }
     let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats });
+    Some(true)
 }
 
 /// Evidence of a machine's event; see `network::machine` for why it never speaks for the owner.
