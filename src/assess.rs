@@ -12,7 +12,8 @@ use crate::challenge::{self, Answer};
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
-use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
+use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
+use crate::judgement::{self, Case, Grounds, judge, note};
 use crate::policy::{Mode, Policy, Tier};
 use crate::receipt::Grant;
 use crate::score::{Score, score};
@@ -43,6 +44,8 @@ pub struct Assessment {
     pub owner: Option<bool>,
     /// What its sources may learn then.
     pub attempt: Attempt,
+    /// What the decision stands on besides its reasons, for the audit line.
+    pub grounds: Grounds,
 }
 
 /// What the sources of a request may learn from its outcome.
@@ -179,6 +182,7 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
+    let tier = tier.of_cohort(features.cohort);
     if tier
         .fence
         .as_ref()
@@ -197,10 +201,13 @@ pub fn assess(
             let decision = decision::refuse(Refusal::IdentityRequired, tier);
             return without_identity(policy, decision, Reason::IdentityRequired);
         }
-        Standing::Anonymous if tries_credential(tier, signals, features) => {
-            return of_nobody(policy, tier, features, known);
-        }
         Standing::Anonymous => {
+            if let Some(refused) = denylisted(policy, tier, signals, features) {
+                return refused;
+            }
+            if tries_credential(tier, signals, features) {
+                return of_nobody(policy, tier, signals, features, known);
+            }
             return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
         }
         Standing::Unverified(_) | Standing::Verified(_) => {}
@@ -209,6 +216,9 @@ pub fn assess(
     if let Some(reason) = evidence::token::rule(features, known) {
         let decision = decision::refuse(refusal_of(reason), tier);
         return without_identity(policy, decision, reason);
+    }
+    if let Some(refused) = denylisted(policy, tier, signals, features) {
+        return refused;
     }
     let decayed = known.identity.map(|record| {
         let mut record = record.clone();
@@ -240,7 +250,7 @@ pub fn assess(
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
-        incapable: challenge::is_impossible(policy, signals),
+        ..decision::Standing::default()
     };
     if answer.explains() {
         decision::discount(&mut reasons, answer.explains_suspicion());
@@ -249,8 +259,17 @@ pub fn assess(
         standing.unsolved = 0;
     }
     let device = evidence::device(features, record, &policy.weights, &mut reasons);
-    let score = score(&reasons, policy.prior);
-    let decision = decision::decide(features, features.safe, &reasons, score, standing, tier);
+    let left = judgement::left(record, features);
+    let case = Case {
+        tier,
+        signals,
+        features,
+        standing,
+        stepped_up: answer.explains(),
+        left: &left,
+    };
+    let judged = judge(policy, &case, &reasons);
+    let decision = judged.decision;
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
         session.clone().advance(place, with, features.now)
@@ -259,16 +278,19 @@ pub fn assess(
         surprising: answer.by_token
             || (!answer.proven
                 && record.is_some_and(|record| record.history > 0)
-                && score.logit - policy.prior > SURPRISE),
+                && judged.unexcepted - policy.prior > SURPRISE),
         confirmed: answer.solved,
         network: found.new_network,
         pattern: found.pattern.map(Box::new),
     });
     let tries = tries_credential(tier, signals, features);
     let attempt = Attempt::of(tries, &reasons, features, &known);
+    let mut reasons = judged.evidence;
     let allowed = decision.would == Action::Allow;
     let solved = answer.solved && is_event && allowed;
-    let marked = tier.notify.is_some_and(|notify| score.logit >= notify);
+    let marked = tier
+        .notify
+        .is_some_and(|notify| judged.score.logit >= notify);
     for (holds, reason) in [
         (answer.proven || answer.confirmed, Reason::SteppedUp),
         (answer.by_token, Reason::NewerToken),
@@ -289,7 +311,7 @@ pub fn assess(
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
     Assessment {
         decision,
-        score,
+        score: judged.score,
         reasons,
         history: record.map_or(0, |record| record.history),
         lesson,
@@ -297,25 +319,36 @@ pub fn assess(
         receipt: challenge::receipt(features, solved, allowed && device == Some(true)),
         owner: (answer.proven && answer.after_challenge).then_some(true),
         attempt,
+        grounds: Grounds {
+            unsolved: standing.unsolved,
+            stepped_up: answer.explains(),
+            left,
+            excepted: judged.excepted,
+            hot: false,
+        },
     }
 }
 
 /// A login that names nobody: only its source can speak against it. A hot source is refused, as nobody can be challenged
 /// here; one that many owners share is not, since none of them could show who they are.
-fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_>) -> Assessment {
-    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
-    let score = score(&reasons, policy.prior);
+fn of_nobody(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    known: &Known<'_>,
+) -> Assessment {
+    let reasons = evidence::of_attempt(features, known, &policy.weights);
     let attempt = Attempt::of(true, &reasons, features, known);
-    let mut decision = Decision::allow(tier);
-    if score.logit >= tier.step_up && known.is_hot(features.now) && !attempt.shared {
-        decision.would = Action::Restrict;
-        decision.refusal = Some(Refusal::Restricted);
-    }
+    let hot = known.is_hot(features.now) && !attempt.shared;
+    let case = Case::of_nobody(tier, signals, features);
+    let judged = judgement::judge_nobody(policy, &case, hot, &reasons);
+    let mut reasons = judged.evidence;
     note(&mut reasons, Reason::Anonymous);
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
     Assessment {
-        decision,
-        score,
+        decision: judged.decision,
+        score: judged.score,
         reasons,
         history: 0,
         lesson: Lesson::Nothing,
@@ -323,6 +356,11 @@ fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_
         receipt: None,
         owner: None,
         attempt,
+        grounds: Grounds {
+            excepted: judged.excepted,
+            hot,
+            ..Grounds::default()
+        },
     }
 }
 
@@ -334,6 +372,20 @@ fn refusal_of(reason: Reason) -> Refusal {
         }
         _ => Refusal::InvalidToken,
     }
+}
+
+/// What the denylist refuses, whatever the score.
+fn denylisted(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+) -> Option<Assessment> {
+    let case = Case::of_nobody(tier, signals, features);
+    let (decision, exception) = judgement::denied(policy, &case)?;
+    let mut assessment = without_identity(policy, decision, Reason::Denylisted);
+    assessment.grounds.excepted.by.push(exception);
+    Some(assessment)
 }
 
 /// A decision that needs no baseline.
@@ -350,11 +402,8 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         receipt: None,
         owner: None,
         attempt: Attempt::default(),
+        grounds: Grounds::default(),
     }
-}
-
-fn note(reasons: &mut EvidenceList, reason: Reason) {
-    let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats: 0.0 });
 }
 
 /// Whether the request starts an authentication event that was not learned before. Inside a session that is known only a

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 
 use crate::assess::{Assessment, Lesson};
 use crate::decision::Action;
-use crate::evidence::Reason;
+use crate::evidence::{Evidence, Reason};
 use crate::headers::{mode_word, percent};
 use crate::policy::{AddressDetail, Policy, Tier};
 use crate::signals::features::Features;
@@ -41,6 +41,7 @@ pub fn line(record: &Record<'_>) -> String {
 pub fn is_routine(assessment: &Assessment) -> bool {
     assessment.decision.would == Action::Allow
         && assessment.lesson == Lesson::Nothing
+        && assessment.grounds.excepted.by.is_empty()
         && !has(assessment, Reason::Notify)
 }
 
@@ -66,6 +67,13 @@ impl Serialize for Record<'_> {
                 map.serialize_entry("user.hash", &format!("{:016x}", locator.tag))?;
             }
             map.serialize_entry("identity.kind", subject.kind.as_str())?;
+            if !subject.group.is_empty() {
+                map.serialize_entry("identity.group", &bounded(subject.group.as_bytes()))?;
+            }
+            if !subject.client_id.is_empty() {
+                let client = bounded(subject.client_id.as_bytes());
+                map.serialize_entry("oauth.client_id", &client)?;
+            }
         }
         self.network(&mut map)?;
         let client = &signals.client.parsed;
@@ -79,6 +87,9 @@ impl Serialize for Record<'_> {
             "http.request.method",
             &String::from_utf8_lossy(signals.request.method),
         )?;
+        if !signals.request.host.is_empty() {
+            map.serialize_entry("url.domain", &bounded(signals.request.host))?;
+        }
         map.serialize_entry("url.path", &bounded(signals.request.path))?;
         map.serialize_entry("stepgate.decision", assessment.decision.action().as_str())?;
         map.serialize_entry("stepgate.would", assessment.decision.would.as_str())?;
@@ -94,13 +105,44 @@ impl Serialize for Record<'_> {
         map.serialize_entry("stepgate.score", &percent(assessment.score.probability))?;
         map.serialize_entry("stepgate.logit", &thousandths(assessment.score.logit))?;
         map.serialize_entry("stepgate.history", &assessment.history)?;
-        map.serialize_entry("stepgate.reasons", &Reasons(assessment))?;
+        map.serialize_entry("stepgate.reasons", &Reasons(&assessment.reasons))?;
+        self.grounds(&mut map)?;
         map.serialize_entry("stepgate.policy", &format!("{:016x}", self.policy.digest))?;
         map.end()
     }
 }
 
 impl Record<'_> {
+    /// What another policy needs to decide again on the same evidence, and which exceptions held.
+    fn grounds<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let (grounds, features) = (&self.assessment.grounds, self.features);
+        map.serialize_entry("stepgate.verified", &features.verified)?;
+        map.serialize_entry("stepgate.class", features.class.as_str())?;
+        map.serialize_entry("stepgate.cohort", &features.cohort)?;
+        map.serialize_entry("stepgate.prior", &thousandths(self.policy.prior))?;
+        if grounds.unsolved > 0 {
+            map.serialize_entry("stepgate.unsolved", &grounds.unsolved)?;
+        }
+        if grounds.hot {
+            map.serialize_entry("stepgate.hot", &true)?;
+        }
+        if !grounds.left.is_empty() {
+            let left = grounds.left.iter();
+            let left: Vec<_> = left.map(|code| String::from_utf8_lossy(code)).collect();
+            map.serialize_entry("stepgate.left", &left)?;
+        }
+        let excepted = &grounds.excepted;
+        if !excepted.by.is_empty() {
+            let names = excepted.by.iter();
+            let names: Vec<_> = names.map(|by| self.policy.exceptions.name(*by)).collect();
+            map.serialize_entry("stepgate.exceptions", &names)?;
+        }
+        if !excepted.damped.is_empty() {
+            map.serialize_entry("stepgate.damped", &Reasons(&excepted.damped))?;
+        }
+        Ok(())
+    }
+
     fn network<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let network = &self.signals.network;
         if let Field::Present(address) = network.address {
@@ -128,12 +170,12 @@ impl Record<'_> {
 }
 
 /// Reason codes with their nats, as an object in order of strength.
-struct Reasons<'a>(&'a Assessment);
+struct Reasons<'a>(&'a [Evidence]);
 
 impl Serialize for Reasons<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for piece in &self.0.reasons {
+        for piece in self.0 {
             map.serialize_entry(piece.reason.code(), &thousandths(piece.nats))?;
         }
         map.end()

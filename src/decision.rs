@@ -104,6 +104,8 @@ pub struct Standing {
     pub unsolved: u8,
     /// The client cannot authenticate again.
     pub incapable: bool,
+    /// A denylist asks for a challenge that was not solved.
+    pub challenged: bool,
 }
 
 /// Challenges after which a session is refused until a newer authentication.
@@ -137,7 +139,7 @@ pub fn decide(
     if wants_denial {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
-    if score.logit >= tier.step_up && corroborated(evidence) {
+    if standing.challenged || (score.logit >= tier.step_up && corroborated(evidence)) {
         let capable = tier.step_up_capable && !standing.incapable && !features.kind.is_machine();
         if capable {
             return outcome(Action::StepUp, Some(Refusal::Challenge));

@@ -12,6 +12,7 @@ mod challenge;
 pub mod decision;
 pub mod evidence;
 pub mod headers;
+pub mod judgement;
 pub mod observe;
 pub mod policy;
 pub mod receipt;

@@ -12,6 +12,10 @@
 mod cases;
 #[path = "engine/devices.rs"]
 mod devices;
+#[path = "engine/excepted.rs"]
+mod excepted;
+#[path = "engine/exceptions.rs"]
+mod exceptions;
 #[path = "engine/numbers.rs"]
 mod numbers;
 #[path = "engine/properties.rs"]

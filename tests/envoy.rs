@@ -12,6 +12,8 @@
 mod cases;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/exceptions.rs"]
+mod exceptions;
 #[path = "envoy/gateway.rs"]
 mod gateway;
 #[path = "envoy/hostile.rs"]
@@ -26,6 +28,8 @@ mod live;
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/rollout.rs"]
+mod rollout;
 #[path = "envoy/step_up.rs"]
 mod step_up;
 #[path = "envoy/tiers.rs"]

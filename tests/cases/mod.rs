@@ -24,10 +24,11 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("client", include_str!("client.json")),
     ("contract", include_str!("contract.json")),
     ("credentials", include_str!("credentials.json")),
+    ("exceptions", include_str!("exceptions.json")),
     ("machines", include_str!("machines.json")),
     ("network", include_str!("network.json")),
     ("step-up", include_str!("step-up.json")),
