@@ -8,10 +8,11 @@ use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::PatternLesson;
 use crate::baseline::session::Session;
 use crate::baseline::source::SourceKey;
-use crate::decision::{self, Action, Decision, Refusal};
+use crate::decision::{self, Action, Decision, Refusal, orders};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
 use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
+use crate::feed::Order;
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::{Class, Features};
@@ -120,6 +121,8 @@ pub enum Lesson {
     Move,
     /// A challenge was issued to this session.
     Challenge(Novel),
+    /// The session was denied and is to stay so; with what was new, where that began an authentication event.
+    Contain(Option<Novel>),
     /// The credential was recovered.
     Recovery,
 }
@@ -129,13 +132,14 @@ impl Lesson {
     #[must_use]
     pub fn trusted(self) -> Self {
         match self {
-            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
-                Self::Event(Novel {
-                    surprising: false,
-                    ..novel
-                })
-            }
-            Self::Move | Self::Nothing => Self::Move,
+            Self::Event(novel)
+            | Self::Attempt(novel)
+            | Self::Challenge(novel)
+            | Self::Contain(Some(novel)) => Self::Event(Novel {
+                surprising: false,
+                ..novel
+            }),
+            Self::Move | Self::Nothing | Self::Contain(None) => Self::Move,
             Self::Recovery => Self::Recovery,
         }
     }
@@ -144,10 +148,11 @@ impl Lesson {
     #[must_use]
     pub fn distrusted(self) -> Self {
         match self {
-            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
-                Self::Attempt(novel)
-            }
-            Self::Move | Self::Nothing | Self::Recovery => Self::Nothing,
+            Self::Event(novel)
+            | Self::Attempt(novel)
+            | Self::Challenge(novel)
+            | Self::Contain(Some(novel)) => Self::Attempt(novel),
+            Self::Move | Self::Nothing | Self::Recovery | Self::Contain(None) => Self::Nothing,
         }
     }
 }
@@ -172,6 +177,7 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
+    let tier = &*orders::watched(tier, known.feed);
     if tier
         .fence
         .as_ref()
@@ -222,6 +228,7 @@ pub fn assess(
     let mut reasons = found.evidence;
     let others = evidence::external::gather(
         &policy.external,
+        known.feed,
         tier.fence.as_ref(),
         signals,
         features,
@@ -233,6 +240,9 @@ pub fn assess(
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
+        contained: policy.containment
+            && record
+                .is_some_and(|record| record.contained.holds(features.session, features.auth_time)),
     };
     let proven = stepped_up(tier, &policy.challenge.amr, signals, features);
     if proven {
@@ -242,17 +252,22 @@ pub fn assess(
         standing.unsolved = 0;
     }
     let score = score(&reasons, policy.prior);
-    let decision = decision::decide(features, features.safe, &reasons, score, standing, tier);
+    let scored = decision::decide(features, features.safe, &reasons, score, standing, tier);
+    let order = orders::order_for(features, known.feed);
+    let decision = orders::under(order, scored, proven, features, tier);
+    let contains = policy.containment && order.is_none() && standing.is_open();
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
         session.clone().advance(place, with, features.now)
     });
-    let lesson = lesson(features, tier, &decision, is_event, moves, || Novel {
-        surprising: !proven
-            && record.is_some_and(|record| record.history > 0)
-            && score.logit - policy.prior > SURPRISE,
-        network: found.new_network,
-        pattern: found.pattern.map(Box::new),
+    let lesson = lesson(features, tier, &decision, is_event, moves, contains, || {
+        Novel {
+            surprising: !proven
+                && record.is_some_and(|record| record.history > 0)
+                && score.logit - policy.prior > SURPRISE,
+            network: found.new_network,
+            pattern: found.pattern.map(Box::new),
+        }
     });
     let tries = tries_credential(tier, signals, features);
     let attempt = Attempt::of(tries, &reasons, features, &known);
@@ -261,6 +276,10 @@ pub fn assess(
             standing.unsolved >= decision::MAX_UNSOLVED,
             Reason::Unsolved,
         ),
+        (standing.contained, Reason::SessionContained),
+        (order == Some(Order::Allow), Reason::OrderedAllow),
+        (order == Some(Order::StepUp), Reason::OrderedStepUp),
+        (order == Some(Order::Deny), Reason::OrderedDeny),
         (!features.verified, Reason::Unverified),
         (standing.young, Reason::YoungBaseline),
     ] {
@@ -381,6 +400,7 @@ fn lesson(
     decision: &Decision,
     is_event: bool,
     moves: bool,
+    contains: bool,
     novel: impl FnOnce() -> Novel,
 ) -> Lesson {
     if !features.verified || tier.mode == Mode::Off {
@@ -397,6 +417,8 @@ fn lesson(
         }),
         Action::StepUp if tier.mode == Mode::Shadow && moves => Lesson::Move,
         Action::StepUp if tier.mode == Mode::Enforce => Lesson::Challenge(novel()),
+        // A credential without sessions is judged anew with every request.
+        Action::Deny if contains && features.session != 0 => Lesson::Contain(is_event.then(novel)),
         _ if is_event => Lesson::Attempt(novel()),
         _ => Lesson::Nothing,
     }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-use crate::assess::Assessment;
+use crate::assess::{Assessment, Lesson};
 use crate::headers::{mode_word, percent};
 use crate::policy::{AddressDetail, Policy, Tier};
 use crate::signals::features::Features;
@@ -73,6 +73,9 @@ impl Serialize for Record<'_> {
         map.serialize_entry("stepgate.logit", &thousandths(assessment.score.logit))?;
         map.serialize_entry("stepgate.history", &assessment.history)?;
         map.serialize_entry("stepgate.reasons", &Reasons(assessment))?;
+        if matches!(assessment.lesson, Lesson::Contain(_)) {
+            map.serialize_entry("stepgate.contained", &true)?;
+        }
         map.serialize_entry("stepgate.policy", &format!("{:016x}", self.policy.digest))?;
         map.end()
     }

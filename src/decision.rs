@@ -2,6 +2,8 @@
 //! May use: evidence, score, policy.
 //! Must not: read records, format headers, or depend on who carries it out.
 
+pub mod orders;
+
 use crate::evidence::{Evidence, EvidenceList, Nature, Reason};
 use crate::policy::{Mode, Tier};
 use crate::score::Score;
@@ -102,6 +104,16 @@ pub struct Standing {
     pub young: bool,
     /// Challenges of this session that were not solved.
     pub unsolved: u8,
+    /// This session was denied before, and nobody has authenticated since.
+    pub contained: bool,
+}
+
+impl Standing {
+    /// Whether nothing but the score decides.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.contained && self.unsolved < MAX_UNSOLVED
+    }
 }
 
 /// Challenges after which a session is refused until a newer authentication.
@@ -125,7 +137,7 @@ pub fn decide(
         refusal,
         mode: tier.mode,
     };
-    if standing.unsolved >= MAX_UNSOLVED {
+    if !standing.is_open() {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
     let wants_denial = score.logit.min(score.beyond_network) >= tier.deny
@@ -136,13 +148,23 @@ pub fn decide(
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
     if score.logit >= tier.step_up && corroborated(evidence) {
-        if !features.kind.is_machine() {
-            return outcome(Action::StepUp, Some(Refusal::Challenge));
-        }
-        let passes = safe_method && tier.class == Class::Ordinary;
-        return outcome(Action::Restrict, (!passes).then_some(Refusal::Restricted));
+        return step_up(features, safe_method, tier);
     }
     outcome(Action::Allow, None)
+}
+
+/// A challenge, or what stands in its place for a machine.
+fn step_up(features: &Features, safe_method: bool, tier: &Tier) -> Decision {
+    let outcome = |would, refusal| Decision {
+        would,
+        refusal,
+        mode: tier.mode,
+    };
+    if !features.kind.is_machine() {
+        return outcome(Action::StepUp, Some(Refusal::Challenge));
+    }
+    let passes = safe_method && tier.class == Class::Ordinary;
+    outcome(Action::Restrict, (!passes).then_some(Refusal::Restricted))
 }
 
 /// A refusal that no score leads to.

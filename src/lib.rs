@@ -10,6 +10,7 @@ pub mod audit;
 pub mod baseline;
 pub mod decision;
 pub mod evidence;
+pub mod feed;
 pub mod headers;
 pub mod observe;
 pub mod policy;

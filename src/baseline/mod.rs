@@ -3,6 +3,7 @@
 //! Must not: decide, or know where the pages are stored.
 
 pub mod bytes;
+pub mod containment;
 pub mod decay;
 pub mod hours;
 pub mod identity;

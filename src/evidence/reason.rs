@@ -391,6 +391,18 @@ reasons! {
     SteppedUp "stepped-up" Token Note 0.0
         "a recent and sufficient authentication: novelty is discounted"
         "sufficient acr or amr and auth_time within max_age";
+    SessionContained "session-contained" Token Rule 0.0
+        "this session was denied before"
+        "rule: 403 until a newer auth_time; without a session id the token (`containment`)";
+    OrderedAllow "ordered-allow" Token Note 0.0
+        "a feed orders that this identity passes"
+        "note: goes before the score, never before a revocation, a key binding or a fence";
+    OrderedStepUp "ordered-step-up" Token Rule 0.0
+        "a feed orders that this identity steps up"
+        "rule: as a challenge on every request without a recent and sufficient authentication";
+    OrderedDeny "ordered-deny" Token Rule 0.0
+        "a feed orders that this identity is refused"
+        "rule: 403";
     Unreadable "record-unreadable" Behaviour Note 0.0
         "the stored baseline could not be read: decided without it"
         "note";

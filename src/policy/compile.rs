@@ -31,6 +31,8 @@ pub struct Policy {
     pub weights: Weights,
     /// What others know.
     pub external: External,
+    /// A session that was denied stays so.
+    pub containment: bool,
     /// Routes no tier matches.
     pub default_tier: Tier,
     /// Tiers, first match holds.
@@ -179,6 +181,7 @@ impl Policy {
             }
             tiers.push(tier(config, written, &path)?);
         }
+        super::feeds::check(config)?;
         let text = serde_json::to_vec(config).unwrap_or_default();
         Ok(Self {
             hash_key,
@@ -188,6 +191,7 @@ impl Policy {
             prior,
             weights,
             external: super::external::compile(config)?,
+            containment: config.containment,
             default_tier,
             tiers,
             challenge: Challenge {

@@ -24,8 +24,10 @@ macro_rules! section {
 }
 
 mod external;
+mod feeds;
 
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
+pub use feeds::FeedConfig;
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,8 +64,12 @@ section! {
         score: ScoreConfig,
         /// What a challenge asks for.
         challenge: ChallengeConfig,
+        /// Refuse a session that was denied on its score until a newer `auth_time`, whatever it does next; without `sid` the token.
+        containment: bool = true,
         /// Lists of networks that are known to be bad.
         networks: Vec<NetworkListConfig>,
+        /// Documents fetched while the filter runs: revocations, lists of networks, orders for single identities, a kill switch.
+        feeds: Vec<FeedConfig>,
         /// Countries requests may come from.
         fence: Option<FenceConfig>,
         /// Groups of routes that are treated differently; the first that matches holds.

@@ -6,6 +6,7 @@ mod compile;
 pub mod config;
 mod credentials;
 mod external;
+mod feeds;
 mod names;
 mod tiers;
 

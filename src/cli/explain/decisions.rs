@@ -124,6 +124,7 @@ impl Basis {
             } else {
                 0
             },
+            contained: has(Reason::SessionContained),
         };
         let score = score(reasons, prior);
         decide(
@@ -140,7 +141,11 @@ impl Basis {
     /// Every smallest set of reasons without which the decision is another, exhaustively.
     fn smallest(&self, prior: f64) -> Vec<Without> {
         let says = |piece: &&Evidence| {
-            piece.nats != 0.0 || matches!(piece.reason, Reason::YoungBaseline | Reason::Unsolved)
+            piece.nats != 0.0
+                || matches!(
+                    piece.reason,
+                    Reason::YoungBaseline | Reason::Unsolved | Reason::SessionContained
+                )
         };
         let tried: Vec<Reason> = self
             .reasons

@@ -115,7 +115,7 @@ impl Source<'_> {
         };
         let standing = Standing {
             young: says(Reason::YoungBaseline),
-            unsolved: 0,
+            ..Standing::default()
         };
         let score = assessment.score;
         let could =
