@@ -12,6 +12,8 @@
 mod cases;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/feeds.rs"]
+mod feeds;
 #[path = "envoy/gateway.rs"]
 mod gateway;
 #[path = "envoy/hostile.rs"]

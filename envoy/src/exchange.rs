@@ -116,6 +116,7 @@ impl Exchange {
         let profile = followed.and_then(|locator| shared.wake(locator, features.now));
         let wanted = wants_sources(tier, &signals, &features, record);
         let sources = shared.sources(&wanted);
+        let feed = shared.feeds.now();
         let assessment = {
             let population = shared.crowd.population();
             let windows = shared.windows();
@@ -131,7 +132,8 @@ impl Exchange {
                 &Known::of(&population)
                     .with_identity(record)
                     .with_sources(&sources)
-                    .with_behaviour(behaviour),
+                    .with_behaviour(behaviour)
+                    .with_feed(&feed),
             )
         };
         self.carry_out(shared, tier, &signals, &features, &assessment)
@@ -158,6 +160,9 @@ impl Exchange {
         }
         let routine = decision.would == stepgate::decision::Action::Allow
             && assessment.lesson == Lesson::Nothing;
+        if !routine {
+            shared.verdicts.note(&id, features);
+        }
         if policy.config.audit.enabled && !routine {
             let record = audit::Record {
                 policy,
@@ -176,7 +181,10 @@ impl Exchange {
         ] {
             let _not_supported = host::set_property(name, value.as_bytes());
         }
-        if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
+        if matches!(
+            assessment.lesson,
+            Lesson::Challenge(_) | Lesson::Attempt(_) | Lesson::Contain(_)
+        ) {
             shared.learn(features, assessment, Outcome { succeeded: true });
         }
         if let Some(refusal) = decision.refused() {

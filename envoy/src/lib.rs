@@ -9,7 +9,10 @@ mod collect;
 mod credential;
 mod crowd;
 mod crypto;
+mod delivery;
 mod exchange;
+mod feeds;
+mod fetch;
 mod host;
 mod jwks;
 mod memory;
@@ -20,6 +23,7 @@ mod root;
 mod shared;
 mod snapshot;
 mod store;
+mod verdicts;
 mod windows;
 
 proxy_wasm::main! {{

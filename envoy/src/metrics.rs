@@ -26,11 +26,15 @@ pub(crate) enum Count {
     TokenVerified,
     JwksFetched,
     JwksFailed,
+    FeedFetched,
+    FeedFailed,
+    VerdictApplied,
+    VerdictUnknown,
     SnapshotRecord,
     SnapshotRefused,
 }
 
-const COUNTS: [(Count, &str); 13] = [
+const COUNTS: [(Count, &str); 17] = [
     (Count::Learned, "stepgate_learned_total"),
     (Count::LearnSkipped, "stepgate_learning_skipped_total"),
     (Count::CasRetry, "stepgate_cas_retries_total"),
@@ -42,6 +46,10 @@ const COUNTS: [(Count, &str); 13] = [
     (Count::TokenVerified, "stepgate_tokens_verified_total"),
     (Count::JwksFetched, "stepgate_jwks_fetched_total"),
     (Count::JwksFailed, "stepgate_jwks_failed_total"),
+    (Count::FeedFetched, "stepgate_feeds_fetched_total"),
+    (Count::FeedFailed, "stepgate_feeds_failed_total"),
+    (Count::VerdictApplied, "stepgate_verdicts_applied_total"),
+    (Count::VerdictUnknown, "stepgate_verdicts_unknown_total"),
     (Count::SnapshotRecord, "stepgate_snapshot_records_total"),
     (Count::SnapshotRefused, "stepgate_snapshot_refused_total"),
 ];

@@ -14,12 +14,14 @@ mod baseline;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod configure;
+mod feeds;
 mod hostile;
 mod hosts;
 mod jwks;
 mod libraries;
 mod played;
 mod snapshot;
+mod verdicts;
 
 use std::sync::LazyLock;
 
