@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+#[path = "envoy/containment.rs"]
+mod containment;
 #[path = "envoy/contract.rs"]
 mod contract;
 #[path = "envoy/feeds.rs"]

@@ -35,6 +35,10 @@ pub(crate) struct Loading {
     snapshot: RefCell<Option<Snapshot<Vec<u8>>>>,
     /// Hash of the last refusal, so that it is said once.
     refusal: Cell<u32>,
+    /// No other VM has the bytes: the lease is kept from piece to piece.
+    alone: bool,
+    /// The end of the lease this VM has.
+    mine: Cell<i64>,
 }
 
 /// How far a snapshot is loaded.
@@ -74,6 +78,8 @@ impl Loading {
             id: 0,
             snapshot: RefCell::default(),
             refusal: Cell::new(0),
+            alone: false,
+            mine: Cell::new(0),
         };
         let Some(text) = text else {
             return loading;
@@ -99,6 +105,8 @@ impl Loading {
             id,
             snapshot: RefCell::default(),
             refusal: Cell::new(0),
+            alone: true,
+            mine: Cell::new(0),
         }
     }
 
@@ -122,12 +130,10 @@ impl Loading {
         self.snapshot.borrow().is_some()
     }
 
-    /// Takes the bytes that were fetched, in base64 or as they are, and gives the lease back for the first piece.
+    /// Takes the bytes that were fetched, in base64 or as they are.
     pub(crate) fn supply(&self, body: Vec<u8>, key: &HashKey) -> Result<(), String> {
         let bytes = STANDARD.decode(body.trim_ascii()).unwrap_or(body);
-        self.put(bytes, key)?;
-        self.postpone(0);
-        Ok(())
+        self.put(bytes, key)
     }
 
     /// Takes the lease until then, if there is something to load and nobody has it. A lease that is over long from now was
@@ -140,10 +146,11 @@ impl Loading {
             return false;
         }
         progress.leased = until;
+        self.mine.set(until);
         self.store(progress, cas)
     }
 
-    /// Moves the end of the lease.
+    /// Lets nobody try again before then.
     pub(crate) fn postpone(&self, until: i64) {
         let (mut progress, cas) = self.progress();
         progress.leased = until;
@@ -175,7 +182,8 @@ impl Loading {
             *loading = None;
             return;
         }
-        if (now..=now.saturating_add(LEASE)).contains(&progress.leased) {
+        let mine = self.alone && progress.leased == self.mine.get();
+        if !mine && (now..=now.saturating_add(LEASE)).contains(&progress.leased) {
             return;
         }
         progress.leased = now.saturating_add(LEASE);
@@ -197,7 +205,8 @@ impl Loading {
                 break;
             }
         }
-        progress.leased = 0;
+        progress.leased = if self.alone { progress.leased } else { 0 };
+        self.mine.set(progress.leased);
         progress.position = records.position() as u64;
         if finished {
             progress.position = Progress::DONE;

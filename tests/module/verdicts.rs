@@ -61,6 +61,7 @@ fn a_verdict_closes_the_session_it_was_about_and_another_opens_it() {
         one.logged(&format!("verdict on {id}: not the owner")).len(),
         1
     );
+    tick(&mut two, 11);
     for host in [&mut one, &mut two] {
         let refused = call(host, &token("s1", 0), "200");
         assert_eq!(status(&refused), 403);
