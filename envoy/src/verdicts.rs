@@ -12,7 +12,7 @@ use stepgate::signals::keyed::Locator;
 
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
-use crate::store::{Found, Store};
+use crate::store::{Found, Store, Written};
 
 /// Decisions that are remembered: about a megabyte.
 const PLACES: u64 = 4096;
@@ -136,10 +136,13 @@ impl Verdicts {
                     (judged != *record).then_some(judged)
                 },
             );
-            if matches!(written, crate::store::Written::Skipped) {
+            if matches!(written, Written::Skipped) {
                 continue;
             }
-            metrics.count(Count::VerdictApplied);
+            let by_id = matches!(verdict.of, Judged::Decision(_));
+            if by_id || matches!(written, Written::Yes) {
+                metrics.count(Count::VerdictApplied);
+            }
             if let Judged::Decision(id) = verdict.of {
                 entry.judged = judged;
                 self.store(&entry);

@@ -91,7 +91,7 @@ fn one(feed: &FeedConfig) -> Result<(), (&'static str, String)> {
             "token_env",
             "`STEPGATE_KEY` is the hash key and never leaves the filter".into(),
         )),
-        Some(name) if !(visible(name) && !name.contains('=')) => Err((
+        Some(name) if !visible(name) || name.contains('=') => Err((
             "token_env",
             format!(
                 "`{}` is not the name of an environment variable",

@@ -96,6 +96,11 @@ fn a_verdict_may_name_a_session_and_one_on_nothing_known_is_counted() {
     assert_eq!(host.metric("stepgate_verdicts_applied_total"), 1);
     let refused = call(&mut host, &token("s1", 5), "200");
     assert_eq!(status(&refused), 403);
+    let again = json!({ "version": 1, "verdicts": [
+        { "iss": ISSUER, "sub": "alice", "sid": "s1", "time": NOW + 5, "owner": false },
+    ] });
+    feed(&mut host, 20, &again);
+    assert_eq!(host.metric("stepgate_verdicts_applied_total"), 1);
     assert_eq!(status(&call(&mut host, &token("s1", 6), "200")), 200);
 }
 
