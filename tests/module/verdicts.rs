@@ -177,10 +177,9 @@ fn a_snapshot_that_cannot_be_had_or_used_is_said_once_and_asked_for_later() {
         assert_eq!(host.metric("stepgate_snapshot_refused_total"), 1);
         let asks = |host: &mut Host, second| {
             let calls = tick(host, second);
-            let found = calls
+            calls
                 .into_iter()
-                .find(|call| call.headers.text(":path").unwrap() == "/baseline-1");
-            found
+                .find(|call| call.headers.text(":path").unwrap() == "/baseline-1")
         };
         for second in 2..61 {
             assert!(asks(&mut host, second).is_none(), "{second}");
