@@ -11,8 +11,9 @@ use crate::baseline::source::SourceKey;
 use crate::decision::{self, Action, Decision, Refusal, orders};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
-use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
+use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
 use crate::feed::Order;
+use crate::judgement::{self, Case, Grounds, judge, note};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::{Class, Features};
@@ -40,6 +41,8 @@ pub struct Assessment {
     pub owner: Option<bool>,
     /// What its sources may learn then.
     pub attempt: Attempt,
+    /// What the decision stands on besides its reasons, for the audit line.
+    pub grounds: Grounds,
 }
 
 /// What the sources of a request may learn from its outcome.
@@ -177,7 +180,7 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
-    let tier = &*orders::watched(tier, known.feed);
+    let tier = &*orders::watched(tier.of_cohort(features.cohort), known.feed);
     if tier
         .fence
         .as_ref()
@@ -196,10 +199,13 @@ pub fn assess(
             let decision = decision::refuse(Refusal::IdentityRequired, tier);
             return without_identity(policy, decision, Reason::IdentityRequired);
         }
-        Standing::Anonymous if tries_credential(tier, signals, features) => {
-            return of_nobody(policy, tier, features, known);
-        }
         Standing::Anonymous => {
+            if let Some(refused) = denylisted(policy, tier, signals, features) {
+                return refused;
+            }
+            if tries_credential(tier, signals, features) {
+                return of_nobody(policy, tier, signals, features, known);
+            }
             return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
         }
         Standing::Unverified(_) | Standing::Verified(_) => {}
@@ -208,6 +214,9 @@ pub fn assess(
     if let Some(reason) = evidence::token::rule(features, known) {
         let decision = decision::refuse(refusal_of(reason), tier);
         return without_identity(policy, decision, reason);
+    }
+    if let Some(refused) = denylisted(policy, tier, signals, features) {
+        return refused;
     }
     let decayed = known.identity.map(|record| {
         let mut record = record.clone();
@@ -243,6 +252,7 @@ pub fn assess(
         contained: policy.containment
             && record
                 .is_some_and(|record| record.contained.holds(features.session, features.auth_time)),
+        challenged: false,
     };
     let proven = stepped_up(tier, &policy.challenge.amr, signals, features);
     if proven {
@@ -251,10 +261,18 @@ pub fn assess(
     if session.is_some_and(|session| features.auth_time > session.challenged) {
         standing.unsolved = 0;
     }
-    let score = score(&reasons, policy.prior);
-    let scored = decision::decide(features, features.safe, &reasons, score, standing, tier);
+    let left = judgement::left(record, features);
+    let case = Case {
+        tier,
+        signals,
+        features,
+        standing,
+        stepped_up: proven,
+        left: &left,
+    };
+    let judged = judge(policy, &case, &reasons);
     let order = orders::order_for(features, known.feed);
-    let decision = orders::under(order, scored, proven, features, tier);
+    let decision = orders::under(order, judged.decision, proven, features, tier);
     let contains = policy.containment && order.is_none() && standing.is_open();
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
@@ -264,13 +282,14 @@ pub fn assess(
         Novel {
             surprising: !proven
                 && record.is_some_and(|record| record.history > 0)
-                && score.logit - policy.prior > SURPRISE,
+                && judged.unexcepted - policy.prior > SURPRISE,
             network: found.new_network,
             pattern: found.pattern.map(Box::new),
         }
     });
     let tries = tries_credential(tier, signals, features);
     let attempt = Attempt::of(tries, &reasons, features, &known);
+    let mut reasons = judged.evidence;
     for (holds, reason) in [
         (
             standing.unsolved >= decision::MAX_UNSOLVED,
@@ -290,38 +309,54 @@ pub fn assess(
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
     Assessment {
         decision,
-        score,
+        score: judged.score,
         reasons,
         history: record.map_or(0, |record| record.history),
         lesson,
         conduct: found.conduct,
         owner: (proven && is_after_challenge(features, record)).then_some(true),
         attempt,
+        grounds: Grounds {
+            unsolved: standing.unsolved,
+            stepped_up: proven,
+            left,
+            excepted: judged.excepted,
+            hot: false,
+        },
     }
 }
 
 /// A login that names nobody: only its source can speak against it. A hot source is refused, as nobody can be challenged
 /// here; one that many owners share is not, since none of them could show who they are.
-fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_>) -> Assessment {
-    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
-    let score = score(&reasons, policy.prior);
+fn of_nobody(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    known: &Known<'_>,
+) -> Assessment {
+    let reasons = evidence::of_attempt(features, known, &policy.weights);
     let attempt = Attempt::of(true, &reasons, features, known);
-    let mut decision = Decision::allow(tier);
-    if score.logit >= tier.step_up && known.is_hot(features.now) && !attempt.shared {
-        decision.would = Action::Restrict;
-        decision.refusal = Some(Refusal::Restricted);
-    }
+    let hot = known.is_hot(features.now) && !attempt.shared;
+    let case = Case::of_nobody(tier, signals, features);
+    let judged = judgement::judge_nobody(policy, &case, hot, &reasons);
+    let mut reasons = judged.evidence;
     note(&mut reasons, Reason::Anonymous);
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
     Assessment {
-        decision,
-        score,
+        decision: judged.decision,
+        score: judged.score,
         reasons,
         history: 0,
         lesson: Lesson::Nothing,
         conduct: None,
         owner: None,
         attempt,
+        grounds: Grounds {
+            excepted: judged.excepted,
+            hot,
+            ..Grounds::default()
+        },
     }
 }
 
@@ -333,6 +368,20 @@ fn refusal_of(reason: Reason) -> Refusal {
         }
         _ => Refusal::InvalidToken,
     }
+}
+
+/// What the denylist refuses, whatever the score.
+fn denylisted(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+) -> Option<Assessment> {
+    let case = Case::of_nobody(tier, signals, features);
+    let (decision, exception) = judgement::denied(policy, &case)?;
+    let mut assessment = without_identity(policy, decision, Reason::Denylisted);
+    assessment.grounds.excepted.by.push(exception);
+    Some(assessment)
 }
 
 /// A decision that needs no baseline.
@@ -348,11 +397,8 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         conduct: None,
         owner: None,
         attempt: Attempt::default(),
+        grounds: Grounds::default(),
     }
-}
-
-fn note(reasons: &mut EvidenceList, reason: Reason) {
-    let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats: 0.0 });
 }
 
 /// Whether the request starts an authentication event that was not learned before. Inside a session that is known only a

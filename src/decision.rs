@@ -106,10 +106,12 @@ pub struct Standing {
     pub unsolved: u8,
     /// This session was denied before, and nobody has authenticated since.
     pub contained: bool,
+    /// A denylist asks for a challenge that was not solved.
+    pub challenged: bool,
 }
 
 impl Standing {
-    /// Whether nothing but the score decides.
+    /// Whether no rule of the session refuses before the score does.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !self.contained && self.unsolved < MAX_UNSOLVED
@@ -147,7 +149,7 @@ pub fn decide(
     if wants_denial {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
-    if score.logit >= tier.step_up && corroborated(evidence) {
+    if standing.challenged || (score.logit >= tier.step_up && corroborated(evidence)) {
         return step_up(features, safe_method, tier);
     }
     outcome(Action::Allow, None)

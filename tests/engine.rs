@@ -10,6 +10,10 @@
 )]
 
 mod cases;
+#[path = "engine/excepted.rs"]
+mod excepted;
+#[path = "engine/exceptions.rs"]
+mod exceptions;
 #[path = "engine/numbers.rs"]
 mod numbers;
 #[path = "engine/properties.rs"]

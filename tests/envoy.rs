@@ -14,6 +14,8 @@ mod cases;
 mod containment;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/exceptions.rs"]
+mod exceptions;
 #[path = "envoy/feeds.rs"]
 mod feeds;
 #[path = "envoy/gateway.rs"]
@@ -30,3 +32,5 @@ mod live;
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/rollout.rs"]
+mod rollout;

@@ -159,7 +159,8 @@ impl Exchange {
             }
         }
         let routine = decision.would == stepgate::decision::Action::Allow
-            && assessment.lesson == Lesson::Nothing;
+            && assessment.lesson == Lesson::Nothing
+            && assessment.grounds.excepted.by.is_empty();
         if !routine {
             shared.verdicts.note(&id, features);
         }

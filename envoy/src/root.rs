@@ -89,10 +89,7 @@ impl Root {
             policy.credentials.issuers.len(),
             policy.digest,
         );
-        let now = u32::try_from(host::now_ms().div_euclid(1000)).unwrap_or(0);
-        for expired in policy.expired_networks(now) {
-            log::warn!("stepgate: {expired}");
-        }
+        shared.warn_of_expired(u32::try_from(host::now_ms().div_euclid(1000)).unwrap_or(0));
         if !memory.is_shared() {
             log::warn!(
                 "stepgate: the host has no shared data: every worker learns for itself, in at most 4 MiB, and forgets with its VM"
@@ -176,8 +173,10 @@ impl RootContext for Root {
         };
         let now = host::now_ms();
         shared.refresh(now);
-        shared.close_idle(u32::try_from(now.div_euclid(1000)).unwrap_or(0));
+        let seconds = u32::try_from(now.div_euclid(1000)).unwrap_or(0);
+        shared.close_idle(seconds);
         if self.is_newest() {
+            shared.warn_of_expired(seconds);
             shared.work(self.can_call_out, now);
         }
     }

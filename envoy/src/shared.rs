@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     generation: Cell<u64>,
     /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
     decisions: Cell<u64>,
+    /// Lists and exceptions that had expired when it was last said.
+    expired: Cell<usize>,
 }
 
 impl Shared {
@@ -90,6 +92,7 @@ impl Shared {
             proofs: RefCell::default(),
             generation: Cell::new(0),
             decisions: Cell::new(RandomState::new().hash_one(now)),
+            expired: Cell::new(0),
             policy,
         })
     }
@@ -260,6 +263,16 @@ impl Shared {
         };
         self.learn_window(closed);
         self.learn_window(pushed_out);
+    }
+
+    /// Names the lists and exceptions that have expired, whenever there are more of them.
+    pub(crate) fn warn_of_expired(&self, now: u32) {
+        let count = self.policy.expired(now).count();
+        if self.expired.replace(count) < count {
+            for expired in self.policy.expired(now) {
+                log::warn!("stepgate: {expired}");
+            }
+        }
     }
 
     /// Closes windows that were left alone.

@@ -114,10 +114,10 @@ impl Recent {
         }
         out.u32(self.period);
         for (half, mark) in [(self.now, 0), (self.before, BITS as u8)] {
-            for index in 0..BITS as u8 {
-                if half >> index & 1 == 1 {
-                    out.u8(index | mark);
-                }
+            let mut rest: u128 = half;
+            while rest != 0 {
+                out.u8(rest.trailing_zeros() as u8 | mark);
+                rest &= rest - 1;
             }
         }
     }

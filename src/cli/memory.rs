@@ -2,8 +2,6 @@
 //! May use: the baseline.
 //! Must not: decide what is learned.
 
-use std::collections::HashMap;
-
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::identity::IdentityRecord;
@@ -11,6 +9,8 @@ use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind, source_page
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
 use stepgate::signals::keyed::{HashKey, Locator};
+
+use super::located::Located;
 
 /// Identities and sources.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 enum Table {
     /// Every record.
-    Unbounded(HashMap<Locator, Box<[u8]>>),
+    Unbounded(Located<Box<[u8]>>),
     /// A fixed number of pages; the least active record of a full page makes room.
     Pages(Vec<Page>),
 }
@@ -33,8 +33,8 @@ impl Memory {
     pub(crate) fn new(mebibytes: Option<u32>, key: &HashKey) -> Self {
         let Some(mebibytes) = mebibytes else {
             return Self {
-                identities: Table::Unbounded(HashMap::new()),
-                sources: Table::Unbounded(HashMap::new()),
+                identities: Table::Unbounded(Located::default()),
+                sources: Table::Unbounded(Located::default()),
             };
         };
         let pages = ((mebibytes as u64) << 20) / PAGE_BYTES as u64;
@@ -151,9 +151,10 @@ impl Table {
 
     fn store(&mut self, locator: Locator, bytes: &[u8], activity: Activity, key: &HashKey) {
         match self {
-            Self::Unbounded(records) => {
-                records.insert(locator, bytes.into());
-            }
+            Self::Unbounded(records) => match records.get_mut(&locator) {
+                Some(record) if record.len() == bytes.len() => record.copy_from_slice(bytes),
+                _ => drop(records.insert(locator, bytes.into())),
+            },
             Self::Pages(pages) => {
                 let index = index(pages.len(), locator);
                 if let Some(page) = pages.get_mut(index) {

@@ -403,6 +403,15 @@ reasons! {
     OrderedDeny "ordered-deny" Token Rule 0.0
         "a feed orders that this identity is refused"
         "rule: 403";
+    Denylisted "denylisted" Token Rule 0.0
+        "an entry of the denylist names who asks, or from where or with what"
+        "rule: 403 (401 where a challenge is asked of who shows no credential)";
+    DenylistChallenge "denylist-challenge" Token Rule 0.0
+        "an entry of the denylist asks for a stronger authentication"
+        "rule: step-up, or restrict for machines, unless stepped up";
+    Excepted "excepted" Behaviour Note 0.0
+        "an exception of the policy took something off; the audit line names it"
+        "note";
     Unreadable "record-unreadable" Behaviour Note 0.0
         "the stored baseline could not be read: decided without it"
         "note";

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Feed, Judged, NetworkList, Order, Verdict};
 use crate::baseline::revocation::MOST;
+use crate::place::path_at;
 use crate::signals::address::{CidrSet, MAX_ENTRIES};
 use crate::signals::credential::Names;
 use crate::signals::ecs::parse_time;
@@ -200,14 +201,13 @@ impl Document {
     /// # Errors
     /// The first thing that is wrong, with its path and what is allowed.
     pub fn read(bytes: &[u8], key: &HashKey, now: u32) -> Result<Self, String> {
-        let mut input = serde_json::Deserializer::from_slice(bytes);
-        let written: Written = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-            match error.path().to_string().as_str() {
-                "." | "?" => error.inner().to_string(),
-                path => format!("{path}: {}", error.inner()),
+        let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
+        let written: Written = serde_json::from_str(text).map_err(|error| {
+            match path_at(text, error.line(), error.column()).as_str() {
+                "" => error.to_string(),
+                path => format!("{path}: {error}"),
             }
         })?;
-        input.end().map_err(|error| error.to_string())?;
         if written.version != VERSION {
             return Err(format!(
                 "version: {} is not known; allowed: {VERSION}",

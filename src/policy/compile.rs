@@ -3,8 +3,10 @@
 //! Must not: accept anything it does not understand.
 
 use super::PolicyError;
+use super::canary;
 use super::config::{ClassName, PolicyConfig, TierConfig, Watch};
 use super::credentials::TokenPlace;
+use super::exceptions::Exceptions;
 use super::names::{SignalNames, header_name};
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
 use crate::evidence::{External, Reason, Weights};
@@ -33,6 +35,8 @@ pub struct Policy {
     pub external: External,
     /// A session that was denied stays so.
     pub containment: bool,
+    /// Exceptions from what the score says.
+    pub exceptions: Exceptions,
     /// Routes no tier matches.
     pub default_tier: Tier,
     /// Tiers, first match holds.
@@ -95,18 +99,17 @@ impl Policy {
             .unwrap_or(&self.default_tier)
     }
 
-    /// Lists that say nothing any more, with their path and whom to ask.
-    pub fn expired_networks(&self, now: u32) -> impl Iterator<Item = String> {
+    /// Lists and exceptions that say nothing any more, with their path and whom to ask.
+    pub fn expired(&self, now: u32) -> impl Iterator<Item = String> {
         let lists = self.external.networks.iter().zip(&self.config.networks);
         lists
             .enumerate()
             .filter(move |(_, (list, _))| list.expires <= now)
             .map(|(index, (_, written))| {
-                format!(
-                    "networks[{index}]: expired {} and counts nothing; ask its owner `{}` whether it still holds",
-                    written.expires, written.owner
-                )
+                let path = format!("networks[{index}]");
+                super::term::ended(&path, &written.expires, &written.owner)
             })
+            .chain(self.exceptions.ended(now))
     }
 
     /// Whether what this identity does is followed.
@@ -192,6 +195,7 @@ impl Policy {
             weights,
             external: super::external::compile(config)?,
             containment: config.containment,
+            exceptions: super::exceptions::compile(config)?,
             default_tier,
             tiers,
             challenge: Challenge {
@@ -281,10 +285,12 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         (None, Some(general)) => Some(super::external::fence(general, "fence")?),
         (None, None) => None,
     };
-    Ok(Tier {
+    let mode = written.mode.unwrap_or(config.mode);
+    let canary = canary::of(config, written, mode, &at("canary_permille"))?;
+    let tier = Tier {
         name: written.name.clone(),
         matcher,
-        mode: written.mode.unwrap_or(config.mode),
+        mode,
         step_up,
         deny,
         acr_values: acr_values.clone(),
@@ -299,6 +305,11 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
             ClassName::Bulk => Class::Bulk,
         },
         fence,
+        canary: None,
+    };
+    Ok(match canary {
+        Some(permille) => tier.with_canary(permille),
+        None => tier,
     })
 }
 

@@ -23,9 +23,13 @@ macro_rules! section {
     (@default $default:expr) => { $default };
 }
 
+mod exceptions;
 mod external;
 mod feeds;
 
+pub use exceptions::{
+    AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
+};
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
 pub use feeds::FeedConfig;
 
@@ -48,6 +52,9 @@ section! {
     PolicyConfig {
         /// `shadow`, `enforce` or `off`.
         mode: Mode,
+        /// In `enforce` mode: of a thousand identities so many are enforced for, the rest is in shadow. Which they are depends on the
+        /// hash key only, so that every replica has the same; requests without an identity count by their address. 0 to 1000.
+        canary_permille: Option<u16>,
         /// Secret from which all hashes in the baseline are made; at least 16 characters, the same for the filter and for
         /// `stepgate train`. The environment variable `STEPGATE_KEY` of the VM goes first. Without either a public constant is
         /// used and a warning is logged.
@@ -72,6 +79,8 @@ section! {
         feeds: Vec<FeedConfig>,
         /// Countries requests may come from.
         fence: Option<FenceConfig>,
+        /// Allowlists and denylists, journeys and campaigns.
+        exceptions: ExceptionsConfig,
         /// Groups of routes that are treated differently; the first that matches holds.
         tiers: Vec<TierConfig>,
         /// What is written to the log.
@@ -333,6 +342,8 @@ section! {
         route_metadata: bool,
         /// Overrides `mode`.
         mode: Option<Mode>,
+        /// Overrides `canary_permille`.
+        canary_permille: Option<u16>,
         /// Overrides `score.step_up`.
         step_up: Option<f64>,
         /// Overrides `score.deny`.

@@ -27,6 +27,21 @@ pub enum Class {
     Bulk,
 }
 
+impl Class {
+    /// The word in policies and audit lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Login => "login",
+            Self::Recovery => "recovery",
+            Self::Privileged => "privileged",
+            Self::Sensitive => "sensitive",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
 /// Major versions of browser and operating system; 0: not said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientVersion {
@@ -101,6 +116,8 @@ pub struct Features {
     pub class: Class,
     /// The method changes nothing.
     pub safe: bool,
+    /// Of a thousand parts of all identities the one this belongs to; by the address where none is named.
+    pub cohort: u16,
 }
 
 fn seconds(time: Option<i64>) -> u32 {
@@ -204,6 +221,10 @@ impl Features {
                 _ => Class::Ordinary,
             },
             safe: matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b""),
+            cohort: match subject {
+                Some(subject) => key.cohort(subject.id.as_bytes()),
+                None => address.map_or(0, |address| key.cohort(&address.subscriber().octets())),
+            },
         };
         features.event = features.authentication_event(key, session_id, token_id, signals);
         features

@@ -109,6 +109,12 @@ impl HashKey {
         ((self.hash64(domain, bytes) >> 32) as u32).max(1)
     }
 
+    /// Which of a thousand parts these bytes belong to: independent of where the baseline keeps them.
+    #[must_use]
+    pub fn cohort(&self, bytes: &[u8]) -> u16 {
+        (self.hash64(Domain::Cohort, bytes) % 1000) as u16
+    }
+
     /// Where the identity named by these parts lives. The parts are length-delimited.
     #[must_use]
     pub fn locate(&self, domain: Domain, parts: &[&[u8]]) -> Locator {

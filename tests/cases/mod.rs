@@ -29,6 +29,7 @@ const FILES: [(&str, &str); 10] = [
     ("containment", include_str!("containment.json")),
     ("contract", include_str!("contract.json")),
     ("credentials", include_str!("credentials.json")),
+    ("exceptions", include_str!("exceptions.json")),
     ("machines", include_str!("machines.json")),
     ("network", include_str!("network.json")),
     ("step-up", include_str!("step-up.json")),

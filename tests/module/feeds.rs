@@ -145,7 +145,7 @@ fn a_bad_answer_is_counted_said_once_and_changes_nothing() {
             "tokens[0]: missing field `iss`",
         ),
         (&OK, &large, "400001 bytes: at most 400000 are read"),
-        (&OK, b"{\"version\":1,\"mode\":\"\xff\"}", "invalid unicode"),
+        (&OK, b"{\"version\":1,\"mode\":\"\xff\"}", "is not UTF-8"),
         (&[(":status", "302")], b"{\"version\":1}", "status 302"),
         (&[(":status", "503")], b"down", "status 503"),
         (&none, b"", "the connection was reset"),
