@@ -24,7 +24,7 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("client", include_str!("client.json")),
     ("containment", include_str!("containment.json")),
     ("contract", include_str!("contract.json")),
