@@ -11,10 +11,11 @@ use crate::baseline::population::PatternLesson;
 use crate::baseline::session::Session;
 use crate::baseline::source::SourceKey;
 use crate::challenge::{self, Answer};
-use crate::decision::{self, Action, Decision, Refusal};
+use crate::decision::{self, Action, Decision, Refusal, orders};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
 use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
+use crate::feed::Order;
 use crate::judgement::{self, Case, Grounds, judge, note};
 use crate::policy::{Mode, Policy, Tier};
 use crate::receipt::Grant;
@@ -137,6 +138,8 @@ pub enum Lesson {
     Move,
     /// A challenge was issued to this session.
     Challenge(Novel),
+    /// The session was denied and is to stay so; with what was new, where that began an authentication event.
+    Contain(Option<Novel>),
     /// The credential was recovered.
     Recovery,
 }
@@ -146,14 +149,15 @@ impl Lesson {
     #[must_use]
     pub fn trusted(self) -> Self {
         match self {
-            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
-                Self::Event(Novel {
-                    surprising: false,
-                    confirmed: false,
-                    ..novel
-                })
-            }
-            Self::Move | Self::Nothing => Self::Move,
+            Self::Event(novel)
+            | Self::Attempt(novel)
+            | Self::Challenge(novel)
+            | Self::Contain(Some(novel)) => Self::Event(Novel {
+                surprising: false,
+                confirmed: false,
+                ..novel
+            }),
+            Self::Move | Self::Nothing | Self::Contain(None) => Self::Move,
             Self::Recovery => Self::Recovery,
         }
     }
@@ -162,10 +166,11 @@ impl Lesson {
     #[must_use]
     pub fn distrusted(self) -> Self {
         match self {
-            Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
-                Self::Attempt(novel)
-            }
-            Self::Move | Self::Nothing | Self::Recovery => Self::Nothing,
+            Self::Event(novel)
+            | Self::Attempt(novel)
+            | Self::Challenge(novel)
+            | Self::Contain(Some(novel)) => Self::Attempt(novel),
+            Self::Move | Self::Nothing | Self::Recovery | Self::Contain(None) => Self::Nothing,
         }
     }
 }
@@ -192,7 +197,7 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
-    let tier = tier.of_cohort(features.cohort);
+    let tier = &*orders::watched(tier.of_cohort(features.cohort), known.feed);
     if tier
         .fence
         .as_ref()
@@ -249,6 +254,7 @@ pub fn assess(
     let mut reasons = found.evidence;
     let others = evidence::external::gather(
         &policy.external,
+        known.feed,
         tier.fence.as_ref(),
         signals,
         features,
@@ -260,6 +266,9 @@ pub fn assess(
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
+        contained: policy.containment
+            && record
+                .is_some_and(|record| record.contained.holds(features.session, features.auth_time)),
         ..decision::Standing::default()
     };
     if answer.explains() {
@@ -270,28 +279,33 @@ pub fn assess(
     }
     let device = evidence::device(features, record, &policy.weights, &mut reasons);
     let left = judgement::left(record, features);
+    let order = orders::order_for(features, known.feed);
     let case = Case {
         tier,
         signals,
         features,
         standing,
+        order,
         stepped_up: answer.explains(),
         left: &left,
     };
     let judged = judge(policy, &case, &reasons);
     let decision = judged.decision;
+    let contains = policy.containment && order.is_none() && standing.is_open();
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
         session.clone().advance(place, with, features.now)
     });
-    let lesson = lesson(features, tier, &decision, is_event, moves, || Novel {
-        surprising: answer.by_token
-            || (!answer.proven
-                && record.is_some_and(|record| record.history > 0)
-                && judged.unexcepted - policy.prior > SURPRISE),
-        confirmed: answer.solved,
-        network: found.new_network,
-        pattern: found.pattern.map(Box::new),
+    let lesson = lesson(features, tier, &decision, is_event, moves, contains, || {
+        Novel {
+            surprising: answer.by_token
+                || (!answer.proven
+                    && record.is_some_and(|record| record.history > 0)
+                    && judged.unexcepted - policy.prior > SURPRISE),
+            confirmed: answer.solved,
+            network: found.new_network,
+            pattern: found.pattern.map(Box::new),
+        }
     });
     let tries = tries_credential(tier, signals, features);
     let attempt = Attempt::of(tries, &reasons, features, &known);
@@ -311,6 +325,10 @@ pub fn assess(
             standing.unsolved >= decision::MAX_UNSOLVED,
             Reason::Unsolved,
         ),
+        (standing.contained, Reason::SessionContained),
+        (order == Some(Order::Allow), Reason::OrderedAllow),
+        (order == Some(Order::StepUp), Reason::OrderedStepUp),
+        (order == Some(Order::Deny), Reason::OrderedDeny),
         (!features.verified, Reason::Unverified),
         (standing.young, Reason::YoungBaseline),
     ] {
@@ -400,6 +418,7 @@ fn lesson(
     decision: &Decision,
     is_event: bool,
     moves: bool,
+    contains: bool,
     novel: impl FnOnce() -> Novel,
 ) -> Lesson {
     if !features.verified || tier.mode == Mode::Off {
@@ -416,6 +435,8 @@ fn lesson(
         }),
         Action::StepUp if tier.mode == Mode::Shadow && moves => Lesson::Move,
         Action::StepUp if tier.mode == Mode::Enforce => Lesson::Challenge(novel()),
+        // A credential without sessions is judged anew with every request.
+        Action::Deny if contains && features.session != 0 => Lesson::Contain(is_event.then(novel)),
         _ if is_event => Lesson::Attempt(novel()),
         _ => Lesson::Nothing,
     }

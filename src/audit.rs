@@ -110,6 +110,9 @@ impl Serialize for Record<'_> {
         map.serialize_entry("stepgate.history", &assessment.history)?;
         map.serialize_entry("stepgate.reasons", &Reasons(&assessment.reasons))?;
         self.grounds(&mut map)?;
+        if matches!(assessment.lesson, Lesson::Contain(_)) {
+            map.serialize_entry("stepgate.contained", &true)?;
+        }
         map.serialize_entry("stepgate.policy", &format!("{:016x}", self.policy.digest))?;
         map.end()
     }

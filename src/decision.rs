@@ -2,6 +2,8 @@
 //! May use: evidence, score, policy.
 //! Must not: read records, format headers, or depend on who carries it out.
 
+pub mod orders;
+
 use crate::evidence::{Evidence, EvidenceList, Nature};
 use crate::policy::{Mode, Tier};
 use crate::score::Score;
@@ -109,8 +111,18 @@ pub struct Standing {
     pub unsolved: u8,
     /// The client cannot authenticate again.
     pub incapable: bool,
+    /// This session was denied before, and nobody has authenticated since.
+    pub contained: bool,
     /// A denylist asks for a challenge that was not solved.
     pub challenged: bool,
+}
+
+impl Standing {
+    /// Whether no rule of the session refuses before the score does.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.contained && self.unsolved < MAX_UNSOLVED
+    }
 }
 
 /// Challenges after which a session is refused until a newer authentication.
@@ -134,7 +146,7 @@ pub fn decide(
         refusal,
         mode: tier.mode,
     };
-    if standing.unsolved >= MAX_UNSOLVED {
+    if !standing.is_open() {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
     let wants_denial = score.logit.min(score.beyond_network) >= tier.deny
@@ -145,14 +157,23 @@ pub fn decide(
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
     if standing.challenged || (score.logit >= tier.step_up && corroborated(evidence)) {
-        let capable = tier.step_up_capable && !standing.incapable && !features.kind.is_machine();
-        if capable {
-            return outcome(Action::StepUp, Some(Refusal::Challenge));
-        }
-        let passes = safe_method && tier.class == Class::Ordinary;
-        return outcome(Action::Restrict, (!passes).then_some(Refusal::Restricted));
+        return step_up(features, safe_method, tier, standing.incapable);
     }
     outcome(Action::Allow, None)
+}
+
+/// A challenge, or what stands in its place for a machine and for whoever cannot answer one.
+fn step_up(features: &Features, safe_method: bool, tier: &Tier, incapable: bool) -> Decision {
+    let outcome = |would, refusal| Decision {
+        would,
+        refusal,
+        mode: tier.mode,
+    };
+    if tier.step_up_capable && !incapable && !features.kind.is_machine() {
+        return outcome(Action::StepUp, Some(Refusal::Challenge));
+    }
+    let passes = safe_method && tier.class == Class::Ordinary;
+    outcome(Action::Restrict, (!passes).then_some(Refusal::Restricted))
 }
 
 /// A refusal that no score leads to.

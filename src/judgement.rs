@@ -7,8 +7,9 @@ use arrayvec::ArrayVec;
 use crate::baseline::decay::DAY;
 use crate::baseline::identity::{IdentityRecord, PLACES};
 use crate::challenge;
-use crate::decision::{self, Action, Decision, Refusal, Standing};
+use crate::decision::{self, Action, Decision, Refusal, Standing, orders};
 use crate::evidence::{Evidence, EvidenceList, Reason};
+use crate::feed::Order;
 use crate::policy::{Asker, Denial, Excepted, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::Features;
@@ -30,6 +31,8 @@ pub struct Case<'a> {
     pub standing: Standing,
     /// A recent and sufficient authentication stands behind the request.
     pub stepped_up: bool,
+    /// What a feed orders for the identity.
+    pub order: Option<Order>,
     /// Where the identity was.
     pub left: &'a [[u8; 2]],
 }
@@ -50,9 +53,11 @@ impl<'a> Case<'a> {
                 young: true,
                 unsolved: 0,
                 incapable: false,
+                contained: false,
                 challenged: false,
             },
             stepped_up: false,
+            order: None,
             left: &[],
         }
     }
@@ -121,7 +126,9 @@ pub fn judge(policy: &Policy, case: &Case<'_>, evidence: &EvidenceList) -> Judge
             excepted.by.push(exception);
         }
     }
-    let decision = decision::decide(features, features.safe, &counted, found, standing, tier);
+    let scored = decision::decide(features, features.safe, &counted, found, standing, tier);
+    let answers = (case.stepped_up, standing.incapable);
+    let decision = orders::under(case.order, scored, answers, features, tier);
     if !excepted.damped.is_empty() {
         note(&mut counted, Reason::Excepted);
     }

@@ -4,10 +4,12 @@
 
 mod behaviour;
 mod login;
+mod verdict;
 
 use arrayvec::ArrayVec;
 
 pub use behaviour::{Response, follow, lesson_of_window};
+pub use verdict::{Trace, judge};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::account::AccountLesson;
@@ -109,6 +111,12 @@ pub fn observe(
                 seen.teach(attempt(features, novel.network));
             }
             seen.record = record.map(|record| challenge(features, record));
+        }
+        Lesson::Contain(novel) => {
+            if let Some(novel) = novel.as_ref().filter(|_| is_event(features, record)) {
+                seen.teach(attempt(features, novel.network));
+            }
+            seen.record = record.map(|record| contain(features, record));
         }
     }
     if succeeded {
@@ -344,6 +352,13 @@ fn advance(
     remember_use(features, &mut record);
     record.remember_session(moved);
     seen.record = Some(record);
+}
+
+/// A denial alone creates no record: a stranger is never denied on a score.
+fn contain(features: &Features, record: &IdentityRecord) -> IdentityRecord {
+    let mut record = record.clone();
+    record.contained.close(features.session, features.now);
+    record
 }
 
 /// A challenge alone creates no record: only an identity that has one remembers it.

@@ -12,10 +12,14 @@
 #[path = "envoy/bodies.rs"]
 mod bodies;
 mod cases;
+#[path = "envoy/containment.rs"]
+mod containment;
 #[path = "envoy/contract.rs"]
 mod contract;
 #[path = "envoy/exceptions.rs"]
 mod exceptions;
+#[path = "envoy/feeds.rs"]
+mod feeds;
 #[path = "envoy/gateway.rs"]
 mod gateway;
 #[path = "envoy/hostile.rs"]

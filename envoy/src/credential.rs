@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use stepgate::policy::Policy;
 use stepgate::signals::request::{Binding, Field, Kind, SessionSignals, Standing, Subject};
-use stepgate::token::{self, Claims, Confirmation, Expected, Rejection};
+use stepgate::token::{self, Claims, Confirmation, Expected, Issuer, Rejection, Verified};
 
 use crate::collect::Collected;
 use crate::host;
@@ -201,20 +201,41 @@ fn from_token(bytes: &[u8], shared: &Shared, now: i64) -> Presented {
         });
     }
     presented(shared, digest, true, now, || {
-        match token::verify(bytes, &issuers, now) {
+        match verified(bytes, &issuers, shared, now) {
             Ok(verified) => {
                 shared.metrics.count(Count::TokenVerified);
                 let known = known_token(shared, &verified.claims, verified.shape, digest);
                 Ok((known, verified.valid_until))
             }
-            Err(rejection) => {
-                if let Rejection::UnknownKey { issuer } = rejection {
-                    shared.sources.unknown_key(issuer, host::now_ms());
-                }
-                Err(rejection)
-            }
+            Err(rejection) => Err(rejection),
         }
     })
+}
+
+/// Verifies a token; where its key is unknown, once more with the keys another VM may have fetched since the last tick.
+fn verified(
+    bytes: &[u8],
+    issuers: &[Issuer],
+    shared: &Shared,
+    now: i64,
+) -> Result<Verified, Rejection> {
+    let first = token::verify(bytes, issuers, now);
+    if !matches!(
+        first,
+        Err(Rejection::UnknownKey { .. } | Rejection::NoKeys { .. })
+    ) {
+        return first;
+    }
+    let now_ms = host::now_ms();
+    let found = if shared.look_for_keys(now_ms) {
+        token::verify(bytes, &shared.issuers(), now)
+    } else {
+        first
+    };
+    if let Err(Rejection::UnknownKey { issuer }) = found {
+        shared.sources.unknown_key(issuer, now_ms);
+    }
+    found
 }
 
 /// A token as it is known, else as `read` finds it, with the last second at which that holds.

@@ -134,6 +134,7 @@ impl Exchange {
         let profile = followed.and_then(|locator| shared.wake(locator, features.now));
         let wanted = wants_sources(tier, &signals, &features, record);
         let sources = shared.sources(&wanted);
+        let feed = shared.feeds.now();
         let assessment = {
             let population = shared.crowd.population();
             let windows = shared.windows();
@@ -150,7 +151,8 @@ impl Exchange {
                     .with_identity(record)
                     .with_sources(&sources)
                     .with_account(account.as_deref())
-                    .with_behaviour(behaviour),
+                    .with_behaviour(behaviour)
+                    .with_feed(&feed),
             )
         };
         let action = self.carry_out(shared, tier, &headers, &signals, &features, &assessment);
@@ -182,7 +184,11 @@ impl Exchange {
                 shared.metrics.reason(piece.reason);
             }
         }
-        if policy.config.audit.enabled && !audit::is_routine(assessment) {
+        let routine = audit::is_routine(assessment);
+        if !routine {
+            shared.verdicts.note(&id, features);
+        }
+        if policy.config.audit.enabled && !routine {
             let record = audit::Record {
                 policy,
                 tier,
@@ -200,7 +206,10 @@ impl Exchange {
         ] {
             let _not_supported = host::set_property(name, value.as_bytes());
         }
-        if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
+        if matches!(
+            assessment.lesson,
+            Lesson::Challenge(_) | Lesson::Attempt(_) | Lesson::Contain(_)
+        ) {
             shared.learn(features, assessment, Outcome { succeeded: true });
         }
         if let Some(refusal) = decision.refused()

@@ -9,7 +9,10 @@ mod collect;
 mod credential;
 mod crowd;
 mod crypto;
+mod delivery;
 mod exchange;
+mod feeds;
+mod fetch;
 mod host;
 mod jwks;
 mod login;
@@ -23,6 +26,7 @@ mod shared;
 mod snapshot;
 mod step_up;
 mod store;
+mod verdicts;
 mod windows;
 
 proxy_wasm::main! {{

@@ -26,6 +26,10 @@ pub(crate) enum Count {
     TokenVerified,
     JwksFetched,
     JwksFailed,
+    FeedFetched,
+    FeedFailed,
+    VerdictApplied,
+    VerdictUnknown,
     SnapshotRecord,
     SnapshotRefused,
     BodyTimeout,
@@ -33,7 +37,7 @@ pub(crate) enum Count {
     ReturnAddressRefused,
 }
 
-const COUNTS: [(Count, &str); 16] = [
+const COUNTS: [(Count, &str); 20] = [
     (Count::Learned, "stepgate_learned_total"),
     (Count::LearnSkipped, "stepgate_learning_skipped_total"),
     (Count::CasRetry, "stepgate_cas_retries_total"),
@@ -45,6 +49,10 @@ const COUNTS: [(Count, &str); 16] = [
     (Count::TokenVerified, "stepgate_tokens_verified_total"),
     (Count::JwksFetched, "stepgate_jwks_fetched_total"),
     (Count::JwksFailed, "stepgate_jwks_failed_total"),
+    (Count::FeedFetched, "stepgate_feeds_fetched_total"),
+    (Count::FeedFailed, "stepgate_feeds_failed_total"),
+    (Count::VerdictApplied, "stepgate_verdicts_applied_total"),
+    (Count::VerdictUnknown, "stepgate_verdicts_unknown_total"),
     (Count::SnapshotRecord, "stepgate_snapshot_records_total"),
     (Count::SnapshotRefused, "stepgate_snapshot_refused_total"),
     (Count::BodyTimeout, "stepgate_body_timeouts_total"),

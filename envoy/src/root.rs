@@ -66,7 +66,7 @@ impl Root {
         let metrics = Metrics::define();
         metrics.configured(policy.digest);
         let now = host::now_ms();
-        let shared = Shared::new(policy, key, &memory, store, metrics, now);
+        let shared = Shared::new(policy, key, &memory, store, metrics, now)?;
         shared.refresh(now);
         self.find_out(&shared, &memory);
         self.take_over(root_id);
@@ -78,7 +78,7 @@ impl Root {
     fn find_out(&mut self, shared: &Shared, memory: &Memory) {
         let policy = &shared.policy;
         let ticks = host::set_tick_period(TICK).is_ok();
-        self.can_call_out = ticks && !shared.sources.is_empty() && host::can_call_out(self.id);
+        self.can_call_out = ticks && shared.fetches() && host::can_call_out(self.id);
         let verifier = if host_verifies() {
             "the host"
         } else {
@@ -106,6 +106,9 @@ impl Root {
             log::warn!(
                 "stepgate: the host has no ticks: what one worker learns of everybody stays with it"
             );
+        }
+        if !shared.feeds.is_empty() && !self.can_call_out {
+            log::error!("stepgate: the host cannot fetch: the filter goes on without its feeds");
         }
         if !shared.sources.is_empty() && !self.can_call_out {
             log::error!(

@@ -14,7 +14,7 @@ use stepgate::baseline::profile::Profile;
 use stepgate::baseline::source::{Source, SourceKey};
 use stepgate::evidence::Known;
 use stepgate::observe::{self, Outcome, Response, observe};
-use stepgate::policy::Policy;
+use stepgate::policy::{Policy, PolicyError};
 use stepgate::receipt::Receipts;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
@@ -23,12 +23,14 @@ use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
 use crate::crowd::Crowd;
+use crate::feeds::Feeds;
 use crate::jwks::Sources;
 use crate::login::Holding;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
 use crate::snapshot::Loading;
 use crate::store::{Found, Store, Written};
+use crate::verdicts::Verdicts;
 use crate::windows::{Taught, Windows};
 
 /// Verified tokens a VM remembers: about 1 MiB.
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) crowd: Crowd,
     pub(crate) sources: Sources,
+    pub(crate) feeds: Feeds,
+    pub(crate) verdicts: Verdicts,
     loading: Loading,
     pub(crate) metrics: Metrics,
     /// Requests that wait for their bodies.
@@ -63,6 +67,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// # Errors
+    /// What the policy needs and the environment lacks.
     pub(crate) fn new(
         mut policy: Policy,
         key: HashKey,
@@ -70,16 +76,18 @@ impl Shared {
         store: Store,
         metrics: Metrics,
         now: i64,
-    ) -> Self {
+    ) -> Result<Self, PolicyError> {
         let cookie = policy.challenge.receipt.as_deref();
         let previous = policy.previous_hash_key.as_ref();
-        Self {
+        Ok(Self {
             wanted: Wanted::of(&policy),
             receipts: cookie.and_then(|cookie| Receipts::new(cookie, &key, previous)),
             key,
             store,
             crowd: Crowd::new(Rc::clone(memory)),
-            sources: Sources::of(&policy, Rc::clone(memory), now),
+            sources: Sources::of(&policy, memory, now),
+            feeds: Feeds::of(&policy, key, memory, now)?,
+            verdicts: Verdicts::new(memory, !policy.config.feeds.is_empty()),
             // Taken out of the policy: megabytes that are of no use once they are loaded.
             loading: Loading::of(
                 policy.config.baseline.snapshot.take(),
@@ -97,7 +105,7 @@ impl Shared {
             decisions: Cell::new(RandomState::new().hash_one(now)),
             expired: Cell::new(0),
             policy,
-        }
+        })
     }
 
     /// Digest of a credential: what caches and records may hold of it.
@@ -119,10 +127,16 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether anything is fetched.
+    pub(crate) fn fetches(&self) -> bool {
+        !self.sources.is_empty() || !self.feeds.is_empty()
+    }
+
     /// Takes what other VMs fetched and learned, and shares what this one did.
     pub(crate) fn refresh(&self, now: i64) {
         let replace = |issuer, keys| self.replace_keys(issuer, keys);
         self.sources.take(&self.metrics, &replace, now);
+        self.feeds.take(now);
         self.crowd.tick(&self.metrics, now);
     }
 
@@ -130,7 +144,10 @@ impl Shared {
     pub(crate) fn work(&self, can_call_out: bool, now: i64) {
         if can_call_out {
             self.sources.fetch(&self.metrics, now);
+            self.feeds.fetch(&self.metrics, now);
         }
+        let with = (&self.store, &self.crowd, &self.metrics);
+        self.feeds.load(can_call_out, with, now);
         self.loading
             .tick(&self.store, &self.crowd, &self.metrics, now);
     }
@@ -138,8 +155,23 @@ impl Shared {
     /// Takes the answer to a call of this VM.
     pub(crate) fn take_answer(&self, token: u32, size: usize, now: i64) {
         let replace = |issuer, keys| self.replace_keys(issuer, keys);
-        self.sources
+        let keys = self
+            .sources
             .answered(token, size, &self.metrics, &replace, now);
+        if keys {
+            return;
+        }
+        if let Some(verdicts) = self.feeds.answered(token, size, &self.metrics, now) {
+            self.verdicts
+                .carry_out(&verdicts, &self.store, &self.metrics);
+        }
+    }
+
+    /// Looks for keys another VM has fetched since the last tick. Whether the issuers have others now.
+    pub(crate) fn look_for_keys(&self, now: i64) -> bool {
+        let before = self.generation.get();
+        let replace = |issuer, keys| self.replace_keys(issuer, keys);
+        self.sources.look(&self.metrics, &replace, now) && self.generation.get() != before
     }
 
     pub(crate) fn known_token(&self, digest: u128, now: i64) -> Option<Rc<KnownToken>> {

@@ -5,7 +5,7 @@
 //! One sealed value per snapshot says how far it is. Who moves its time by CAS has the lease for the next piece; should that VM
 //! die, the piece is merged again, and its records count twice.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use base64::Engine;
@@ -33,6 +33,12 @@ pub(crate) struct Loading {
     memory: Rc<Memory>,
     id: u64,
     snapshot: RefCell<Option<Snapshot<Vec<u8>>>>,
+    /// Hash of the last refusal, so that it is said once.
+    refusal: Cell<u32>,
+    /// No other VM has the bytes: the lease is kept from piece to piece.
+    alone: bool,
+    /// The end of the lease this VM has.
+    mine: Cell<i64>,
 }
 
 /// How far a snapshot is loaded.
@@ -71,6 +77,9 @@ impl Loading {
             memory,
             id: 0,
             snapshot: RefCell::default(),
+            refusal: Cell::new(0),
+            alone: false,
+            mine: Cell::new(0),
         };
         let Some(text) = text else {
             return loading;
@@ -82,15 +91,71 @@ impl Loading {
         let read = STANDARD
             .decode(text.trim_ascii())
             .map_err(|_| "is not base64; `stepgate train --base64` writes it".to_owned())
-            .and_then(|bytes| Snapshot::read(bytes, key).map_err(|error| error.to_string()));
-        match read {
-            Ok(snapshot) => loading.snapshot = RefCell::new(Some(snapshot)),
-            Err(why) => {
-                metrics.count(Count::SnapshotRefused);
-                log::error!("stepgate: snapshot refused: baseline.snapshot: {why}");
-            }
+            .and_then(|bytes| loading.put(bytes, key));
+        if let Err(why) = read {
+            loading.refused(metrics, "baseline.snapshot", &why);
         }
         loading
+    }
+
+    /// One that is still to be fetched, under an id that names where from.
+    pub(crate) fn of_delivery(id: u64, memory: Rc<Memory>) -> Self {
+        Self {
+            memory,
+            id,
+            snapshot: RefCell::default(),
+            refusal: Cell::new(0),
+            alone: true,
+            mine: Cell::new(0),
+        }
+    }
+
+    fn put(&self, bytes: Vec<u8>, key: &HashKey) -> Result<(), String> {
+        let snapshot = Snapshot::read(bytes, key).map_err(|error| error.to_string())?;
+        self.snapshot.replace(Some(snapshot));
+        Ok(())
+    }
+
+    /// Says, once, and counts that a snapshot cannot be used.
+    pub(crate) fn refused(&self, metrics: &Metrics, what: &str, why: &str) {
+        metrics.count(Count::SnapshotRefused);
+        let refusal = HashKey::PUBLIC.hash32(Domain::Checksum, why.as_bytes());
+        if self.refusal.replace(refusal) != refusal {
+            log::error!("stepgate: snapshot refused: {what}: {why}");
+        }
+    }
+
+    /// Whether the bytes are here to be loaded.
+    pub(crate) fn is_here(&self) -> bool {
+        self.snapshot.borrow().is_some()
+    }
+
+    /// Takes the bytes that were fetched, in base64 or as they are.
+    pub(crate) fn supply(&self, body: Vec<u8>, key: &HashKey) -> Result<(), String> {
+        let bytes = STANDARD.decode(body.trim_ascii()).unwrap_or(body);
+        self.put(bytes, key)
+    }
+
+    /// Takes the lease until then, if there is something to load and nobody has it. A lease that is over long from now was
+    /// given by another clock.
+    pub(crate) fn lease(&self, now: i64, until: i64) -> bool {
+        const LONGEST: i64 = 600_000;
+        let (mut progress, cas) = self.progress();
+        let leased = (now..=now.saturating_add(LONGEST)).contains(&progress.leased);
+        if progress.position == Progress::DONE || leased {
+            return false;
+        }
+        progress.leased = until;
+        self.mine.set(until);
+        self.store(progress, cas)
+    }
+
+    /// Lets nobody try again before then.
+    pub(crate) fn postpone(&self, until: i64) {
+        let (mut progress, cas) = self.progress();
+        progress.leased = until;
+        // Lost to another VM, which then has it.
+        let _kept = self.store(progress, cas);
     }
 
     fn progress(&self) -> (Progress, u32) {
@@ -117,7 +182,8 @@ impl Loading {
             *loading = None;
             return;
         }
-        if (now..=now.saturating_add(LEASE)).contains(&progress.leased) {
+        let mine = self.alone && progress.leased == self.mine.get();
+        if !mine && (now..=now.saturating_add(LEASE)).contains(&progress.leased) {
             return;
         }
         progress.leased = now.saturating_add(LEASE);
@@ -139,7 +205,8 @@ impl Loading {
                 break;
             }
         }
-        progress.leased = 0;
+        progress.leased = if self.alone { progress.leased } else { 0 };
+        self.mine.set(progress.leased);
         progress.position = records.position() as u64;
         if finished {
             progress.position = Progress::DONE;

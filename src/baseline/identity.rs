@@ -1,10 +1,11 @@
 //! The identity record: what one person or machine normally does, in at most a quarter of a page.
-//! May use: values, tallies, hours, the byte codec.
+//! May use: values, tallies, hours, sessions and their containment, the byte codec.
 //! Must not: score, read a clock, or hold anything that names a person in clear.
 
 use arrayvec::ArrayVec;
 
 use super::bytes::{Reader, Writer};
+use super::containment::Contained;
 use super::decay::{DAY, factor};
 use super::hours::Hours;
 use super::lately::Lately;
@@ -104,6 +105,8 @@ pub struct IdentityRecord {
     pub oauth: Values<4>,
     /// Decayed number of events with more than a password.
     pub multi_factor: f32,
+    /// Sessions that were denied.
+    pub contained: Contained,
 }
 
 /// Calls a method on every table of values.
@@ -212,6 +215,7 @@ impl IdentityRecord {
         self.lately.merge(&other.lately);
         self.oauth.merge(&other.oauth);
         self.multi_factor += other.multi_factor;
+        self.contained.merge(&other.contained);
         for event in other.recent {
             self.remember_event(event);
         }
@@ -340,6 +344,7 @@ impl IdentityRecord {
         self.lately.encode(out);
         self.oauth.encode(out);
         out.count(self.multi_factor);
+        self.contained.encode(out);
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -392,6 +397,7 @@ impl IdentityRecord {
         record.lately = Lately::decode(input)?;
         record.oauth = Values::decode(input)?;
         record.multi_factor = input.count()?;
+        record.contained = Contained::decode(input)?;
         input.is_empty().then_some(record)
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod bytes;
+pub mod containment;
 pub mod decay;
 pub mod hours;
 pub mod identity;

@@ -63,22 +63,24 @@ impl Revocations {
             .any(|entry| entry.until >= now && issued_at < entry.not_before)
     }
 
-    /// Adds what another source knows. Of more than fit, those that end last stay.
-    pub fn merge(&mut self, other: &Self) {
+    /// Adds what another source knows. Of more than fit, those that end last stay; returns how many do not.
+    pub fn merge(&mut self, other: &Self) -> usize {
         for (name, entry) in &other.0 {
             self.add(*name, *entry);
         }
-        if self.0.len() > MOST {
+        let excess = self.0.len().saturating_sub(MOST);
+        if excess > 0 {
             let mut ends: Vec<(u32, u64)> = self
                 .0
                 .iter()
                 .map(|(name, entry)| (entry.until, *name))
                 .collect();
             ends.sort_unstable();
-            for (_, name) in ends.iter().take(self.0.len() - MOST) {
+            for (_, name) in ends.iter().take(excess) {
                 self.0.remove(name);
             }
         }
+        excess
     }
 
     /// How many there are.
@@ -100,7 +102,7 @@ mod tests {
     use crate::signals::keyed::HashKey;
 
     fn names() -> Names {
-        Names::of(b"i|alice", b"sid", b"web", b"jti", &HashKey::PUBLIC)
+        Names::of("i", b"i|alice", b"sid", b"web", b"jti", &HashKey::PUBLIC)
     }
 
     #[test]
@@ -121,13 +123,13 @@ mod tests {
         let mut revoked = Revocations::default();
         assert!(revoked.revoke_token(names().token, 5000, 0));
         assert!(revoked.concerns(&names(), 4000, 4500));
-        let other = Names::of(b"i|alice", b"sid", b"web", b"other", &HashKey::PUBLIC);
+        let other = Names::of("i", b"i|alice", b"sid", b"web", b"other", &HashKey::PUBLIC);
         assert!(!revoked.concerns(&other, 4000, 4500));
     }
 
     #[test]
     fn names_of_different_kinds_do_not_meet() {
-        let same = Names::of(b"x", b"x", b"x", b"x", &HashKey::PUBLIC);
+        let same = Names::of("i", b"x", b"x", b"x", b"x", &HashKey::PUBLIC);
         let mut revoked = Revocations::default();
         revoked.revoke_before(same.subject, 1000, 5000, 0);
         let session = Names { subject: 0, ..same };
@@ -148,8 +150,8 @@ mod tests {
         b.revoke_before(1, 20, 50, 0);
         b.revoke_before(2, 5, 50, 0);
         let mut left = a.clone();
-        left.merge(&b);
-        b.merge(&a);
+        assert_eq!(left.merge(&b), 0);
+        assert_eq!(b.merge(&a), 0);
         assert_eq!(left, b);
         assert_eq!(left.len(), 2);
     }

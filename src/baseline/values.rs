@@ -2,6 +2,8 @@
 //! May use: the byte codec, arrayvec.
 //! Must not: grow past its bound, score, or let a flood of new values push out established ones.
 
+mod verdict;
+
 use arrayvec::ArrayVec;
 
 use super::bytes::{Reader, Writer};

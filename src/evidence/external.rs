@@ -1,22 +1,12 @@
 //! What others know: lists of networks, countries that are out of bounds, a score from elsewhere, an age limit for tokens.
-//! May use: signals.
+//! May use: signals, feeds.
 //! Must not: fetch a list, or read a policy: what it uses is checked before it gets here.
 
 use super::{EvidenceList, Gathered, Reason, Weights};
-use crate::signals::address::CidrSet;
+use crate::feed::Feed;
+pub use crate::feed::NetworkList;
 use crate::signals::features::Features;
 use crate::signals::request::{Field, Signals};
-
-/// Networks somebody answers for, until a date.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetworkList {
-    /// The networks.
-    pub networks: CidrSet,
-    /// Nats of a hit; absent: the reason's weight.
-    pub nats: Option<f64>,
-    /// Seconds since 1970; afterwards the list says nothing.
-    pub expires: u32,
-}
 
 /// Which countries requests may come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +73,7 @@ pub struct External {
 /// Evidence of what others know.
 pub(crate) fn gather(
     external: &External,
+    feed: Option<&Feed>,
     fence: Option<&Fence>,
     signals: &Signals<'_>,
     features: &Features,
@@ -94,6 +85,7 @@ pub(crate) fn gather(
         let worst = external
             .networks
             .iter()
+            .chain(feed.map_or(&[][..], |feed| &feed.networks))
             .filter(|list| list.expires > features.now && list.networks.contains(address))
             .map(|list| list.nats.unwrap_or(usual))
             .fold(0.0, f64::max);
@@ -117,7 +109,7 @@ pub(crate) fn gather(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::address::Address;
+    use crate::signals::address::{Address, CidrSet};
     use crate::signals::request::{NetworkSignals, SessionSignals};
 
     fn signals(address: &str, country: &[u8; 2], risk: Option<f64>) -> Signals<'static> {
@@ -149,10 +141,17 @@ mod tests {
             issued_at: 10,
             ..Features::default()
         };
-        gather(external, None, signals, &features, &Weights::default())
-            .iter()
-            .map(|piece| (piece.reason, piece.nats))
-            .collect()
+        gather(
+            external,
+            None,
+            None,
+            signals,
+            &features,
+            &Weights::default(),
+        )
+        .iter()
+        .map(|piece| (piece.reason, piece.nats))
+        .collect()
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Evidence: what in this request speaks for somebody else than the owner, in nats, each with its reason.
-//! May use: signals and baseline.
+//! May use: signals, baseline and feeds.
 //! Must not: sum, compare with thresholds, or change a record.
 
 mod behaviour;
@@ -19,9 +19,9 @@ use arrayvec::ArrayVec;
 use crate::baseline::account::Account;
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::{PatternLesson, Population};
-use crate::baseline::revocation::Revocations;
 use crate::baseline::session::Session;
 use crate::baseline::source::{Source, SourceKey, SourceKind};
+use crate::feed::Feed;
 use crate::signals::features::Features;
 
 pub use behaviour::{Conduct, Watched};
@@ -55,8 +55,8 @@ pub struct Known<'a> {
     pub behaviour: Option<Watched<'a>>,
     /// The source records that were wanted and found.
     pub sources: &'a [(SourceKey, Source)],
-    /// What was revoked.
-    pub revocations: Option<&'a Revocations>,
+    /// What feeds say.
+    pub feed: Option<&'a Feed>,
     /// The record of the name that a login tries.
     pub account: Option<&'a Account>,
 }
@@ -70,7 +70,7 @@ impl<'a> Known<'a> {
             population,
             behaviour: None,
             sources: &[],
-            revocations: None,
+            feed: None,
             account: None,
         }
     }
@@ -82,10 +82,10 @@ impl<'a> Known<'a> {
         self
     }
 
-    /// The same with what was revoked.
+    /// The same with what feeds say.
     #[must_use]
-    pub const fn with_revocations(mut self, revocations: &'a Revocations) -> Self {
-        self.revocations = Some(revocations);
+    pub const fn with_feed(mut self, feed: &'a Feed) -> Self {
+        self.feed = Some(feed);
         self
     }
 

@@ -406,6 +406,18 @@ reasons! {
     Notify "notify" Behaviour Note 0.0
         "the request is allowed, and its score is one that somebody wants to see"
         "P at or above `notify` of the tier or of `score`";
+    SessionContained "session-contained" Token Rule 0.0
+        "this session was denied before"
+        "rule: 403 until a newer auth_time; without a session id the token (`containment`)";
+    OrderedAllow "ordered-allow" Token Note 0.0
+        "a feed orders that this identity passes"
+        "note: goes before the score, never before a revocation, a key binding or a fence";
+    OrderedStepUp "ordered-step-up" Token Rule 0.0
+        "a feed orders that this identity steps up"
+        "rule: as a challenge on every request without a recent and sufficient authentication";
+    OrderedDeny "ordered-deny" Token Rule 0.0
+        "a feed orders that this identity is refused"
+        "rule: 403";
     Denylisted "denylisted" Token Rule 0.0
         "an entry of the denylist names who asks, or from where or with what"
         "rule: 403 (401 where a challenge is asked of who shows no credential)";

@@ -1,5 +1,5 @@
 //! The credential itself: is its key held, is it revoked, is it like its issuer's others, is it used as it was issued.
-//! May use: signals, baseline, novelty.
+//! May use: signals, baseline, feeds, novelty.
 //! Must not: verify a signature, or look at other families.
 
 use super::novelty::{self, MIMICRY_COARSE};
@@ -34,9 +34,10 @@ pub(crate) fn rule(features: &Features, known: &Known<'_>) -> Option<Reason> {
         Binding::ProofReplayed => return Some(Reason::DpopReplayed),
     }
     known
-        .revocations
-        .is_some_and(|revoked| {
-            revoked.concerns(&credential.names, features.issued_at, features.now)
+        .feed
+        .is_some_and(|feed| {
+            feed.revocations
+                .concerns(&credential.names, features.issued_at, features.now)
         })
         .then_some(Reason::Revoked)
 }

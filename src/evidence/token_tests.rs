@@ -9,6 +9,7 @@ use crate::baseline::population::{
 use crate::baseline::revocation::Revocations;
 use crate::baseline::values::Sighting;
 use crate::evidence::Weights;
+use crate::feed::Feed;
 use crate::signals::credential::CredentialFeatures;
 use crate::signals::request::Kind;
 
@@ -110,7 +111,11 @@ fn what_is_revoked_is_refused_until_it_is_issued_again() {
     features.credential.names.session = 77;
     let mut revoked = Revocations::default();
     revoked.revoke_before(77, NOW - 10, NOW + 10, NOW);
-    let known = Known::of(&everybody).with_revocations(&revoked);
+    let feed = Feed {
+        revocations: revoked,
+        ..Feed::default()
+    };
+    let known = Known::of(&everybody).with_feed(&feed);
     assert_eq!(rule(&features, &known), Some(Reason::Revoked));
     features.issued_at = NOW - 10;
     assert_eq!(rule(&features, &known), None);

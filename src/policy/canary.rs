@@ -61,8 +61,8 @@ mod tests {
     fn a_tier_is_enforced_for_its_share_and_in_shadow_for_the_rest() {
         let policy = Policy::parse(
             r#"{"mode":"enforce","canary_permille":10,"tiers":[
-                {"name":"all","canary_permille":1000},{"name":"none","canary_permille":0},
-                {"name":"watched","mode":"shadow"},{"name":"inherits"}]}"#,
+                {"name":"all","hosts":["all"],"canary_permille":1000},{"name":"none","hosts":["none"],"canary_permille":0},
+                {"name":"watched","hosts":["watched"],"mode":"shadow"},{"name":"inherits","hosts":["inherits"]}]}"#,
         )
         .unwrap();
         let enforced = |tier: &crate::policy::Tier| {

@@ -36,6 +36,8 @@ pub struct Policy {
     pub weights: Weights,
     /// What others know.
     pub external: External,
+    /// A session that was denied stays so.
+    pub containment: bool,
     /// Exceptions from what the score says.
     pub exceptions: Exceptions,
     /// Routes no tier matches.
@@ -201,6 +203,7 @@ impl Policy {
             super::step_up::reachable(&tiers, &tier, &path)?;
             tiers.push(tier);
         }
+        super::feeds::check(config)?;
         let text = serde_json::to_vec(config).unwrap_or_default();
         let policy = Self {
             hash_key,
@@ -211,6 +214,7 @@ impl Policy {
             prior,
             weights,
             external: super::external::compile(config)?,
+            containment: config.containment,
             exceptions: super::exceptions::compile(config)?,
             default_tier,
             tiers,

@@ -25,6 +25,7 @@ macro_rules! section {
 
 mod exceptions;
 mod external;
+mod feeds;
 mod login;
 mod step_up;
 
@@ -34,6 +35,7 @@ pub use exceptions::{
     AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
 };
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
+pub use feeds::FeedConfig;
 pub use login::{LoginConfig, UnreadableLogin};
 
 /// Whether decisions are carried out.
@@ -77,8 +79,12 @@ section! {
         score: ScoreConfig,
         /// What a challenge asks for.
         challenge: ChallengeConfig,
+        /// Refuse a session that was denied on its score until a newer `auth_time`, whatever it does next; without `sid` the token.
+        containment: bool = true,
         /// Lists of networks that are known to be bad.
         networks: Vec<NetworkListConfig>,
+        /// Documents fetched while the filter runs: revocations, lists of networks, orders for single identities, a kill switch.
+        feeds: Vec<FeedConfig>,
         /// Countries requests may come from.
         fence: Option<FenceConfig>,
         /// Allowlists and denylists, journeys and campaigns.

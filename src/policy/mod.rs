@@ -9,10 +9,10 @@ mod cover;
 mod credentials;
 mod exceptions;
 mod external;
+mod feeds;
 mod login;
 mod names;
 mod page;
-mod place;
 mod step_up;
 mod term;
 mod tiers;
@@ -67,7 +67,7 @@ impl Policy {
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
         let json = if json.trim().is_empty() { "{}" } else { json };
         let config: PolicyConfig = serde_json::from_str(json).map_err(|error| {
-            let path = place::path_at(json, error.line(), error.column());
+            let path = crate::place::path_at(json, error.line(), error.column());
             PolicyError::new(path, error.to_string())
         })?;
         Self::compile(&config)

@@ -43,23 +43,55 @@ pub struct Names {
 }
 
 impl Names {
-    /// The hashes of these names; an empty one is absent.
+    /// The hashes of these names; an empty one is absent. All but the subject's belong to an issuer, empty where there is none:
+    /// others may give the same (RFC 7519 §4.1.7).
     #[must_use]
-    pub fn of(subject: &[u8], session: &[u8], client: &[u8], token: &[u8], key: &HashKey) -> Self {
-        let hash = |domain, bytes: &[u8]| {
-            if bytes.is_empty() {
-                0
-            } else {
-                key.hash64(domain, bytes).max(1)
-            }
-        };
+    pub fn of(
+        issuer: &str,
+        subject: &[u8],
+        session: &[u8],
+        client: &[u8],
+        token: &[u8],
+        key: &HashKey,
+    ) -> Self {
         Self {
-            subject: hash(Domain::Identity, subject),
-            session: hash(Domain::Session, session),
-            client: hash(Domain::Client, client),
-            token: hash(Domain::Token, token),
+            subject: Self::of_subject(subject, key),
+            session: Self::of_session(issuer, session, key),
+            client: Self::of_client(issuer, client, key),
+            token: Self::of_token(issuer, token, key),
         }
     }
+
+    /// The name of an identity.
+    #[must_use]
+    pub fn of_subject(subject: &[u8], key: &HashKey) -> u64 {
+        named(Domain::Identity, "", subject, key)
+    }
+
+    /// The name of a session.
+    #[must_use]
+    pub fn of_session(issuer: &str, session: &[u8], key: &HashKey) -> u64 {
+        named(Domain::Session, issuer, session, key)
+    }
+
+    /// The name of an OAuth client.
+    #[must_use]
+    pub fn of_client(issuer: &str, client: &[u8], key: &HashKey) -> u64 {
+        named(Domain::Client, issuer, client, key)
+    }
+
+    /// The name of a token.
+    #[must_use]
+    pub fn of_token(issuer: &str, token: &[u8], key: &HashKey) -> u64 {
+        named(Domain::Token, issuer, token, key)
+    }
+}
+
+fn named(domain: Domain, issuer: &str, name: &[u8], key: &HashKey) -> u64 {
+    if name.is_empty() {
+        return 0;
+    }
+    key.locate(domain, &[issuer.as_bytes(), name]).tag.max(1)
 }
 
 /// `amr` values that are more than something the bearer knows or a place it is at (RFC 8176 §2).
@@ -102,6 +134,7 @@ impl CredentialFeatures {
             issued_asn: from.asn.unwrap_or(0),
             names: subject.map_or_else(Names::default, |subject| {
                 Names::of(
+                    session.issuer.as_deref().unwrap_or_default(),
                     subject.id.as_bytes(),
                     present(&session.id),
                     subject.client_id.as_bytes(),

@@ -24,8 +24,9 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("client", include_str!("client.json")),
+    ("containment", include_str!("containment.json")),
     ("contract", include_str!("contract.json")),
     ("credentials", include_str!("credentials.json")),
     ("exceptions", include_str!("exceptions.json")),

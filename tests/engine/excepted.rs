@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stepgate::assess::assess;
 use stepgate::baseline::population::Population;
-use stepgate::baseline::revocation::Revocations;
 use stepgate::evidence::{Known, Nature, REASONS, Reason};
+use stepgate::feed::Feed;
 use stepgate::policy::Policy;
 use stepgate::score::score;
 use stepgate::signals::features::Features;
@@ -100,15 +100,15 @@ proptest! {
             request.standing = Standing::Anonymous;
         }
         let names = Features::of(&request, &HashKey::PUBLIC).credential.names;
-        let mut revoked = Revocations::default();
+        let mut feed = Feed::default();
         if is_revoked {
-            revoked.revoke_before(names.session, NOW as u32, NOW as u32 + 3600, NOW as u32);
+            feed.revocations.revoke_before(names.session, NOW as u32, NOW as u32 + 3600, NOW as u32);
         }
         let of = |policy: &Policy| {
             let features = Features::of(&request, &HashKey::PUBLIC);
             let everybody = Population::default();
             let tier = policy.tiers.first().unwrap_or(&policy.default_tier);
-            assess(policy, tier, &request, &features, &Known::of(&everybody).with_revocations(&revoked))
+            assess(policy, tier, &request, &features, &Known::of(&everybody).with_feed(&feed))
         };
         let (before, after) = (of(&plain), of(&excepting));
         let led_by_rule = before.reasons.first().is_some_and(|piece| piece.reason.nature() == Nature::Rule);

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 use stepgate::assess::{Assessment, Lesson, assess};
 use stepgate::baseline::population::Population;
-use stepgate::baseline::revocation::Revocations;
 use stepgate::decision::{Action, Refusal};
 use stepgate::evidence::{Evidence, EvidenceList, Known, Reason};
+use stepgate::feed::Feed;
 use stepgate::policy::{Asker, Policy};
 use stepgate::signals::address::Address;
 use stepgate::signals::features::Features;
@@ -99,12 +99,12 @@ pub(crate) fn damped(
     list.iter().map(|piece| piece.nats).collect()
 }
 
-fn assessed(policy: &Policy, signals: &Signals<'_>, revoked: Option<&Revocations>) -> Assessment {
+fn assessed(policy: &Policy, signals: &Signals<'_>, revoked: Option<&Feed>) -> Assessment {
     let features = Features::of(signals, &HashKey::PUBLIC);
     let everybody = Population::default();
     let mut known = Known::of(&everybody);
     if let Some(revoked) = revoked {
-        known = known.with_revocations(revoked);
+        known = known.with_feed(revoked);
     }
     assess(policy, &policy.default_tier, signals, &features, &known)
 }

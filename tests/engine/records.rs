@@ -201,6 +201,17 @@ proptest! {
         }
         let challenge = Lesson::Challenge(Novel::default());
         prop_assert_eq!(taught(&seen, challenge, true, None, &mut Population::default()), None);
+        let contain = Lesson::Contain(None);
+        prop_assert_eq!(taught(&seen, contain.clone(), true, None, &mut Population::default()), None);
+        if let Some(record) = &record {
+            // It closes the session and teaches nothing else.
+            let closed = taught(&seen, contain, true, Some(record), &mut Population::default());
+            let closed = closed.unwrap_or_default();
+            prop_assert_eq!(closed.contained.holds(seen.session, 0), seen.session != 0);
+            let mut open = closed;
+            open.contained = record.contained.clone();
+            prop_assert_eq!(&open, record);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod baseline;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod configure;
+mod feeds;
 mod hostile;
 mod hosts;
 mod jwks;
@@ -22,6 +23,7 @@ mod login;
 mod played;
 mod receipts;
 mod snapshot;
+mod verdicts;
 
 use std::sync::LazyLock;
 

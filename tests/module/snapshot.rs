@@ -15,9 +15,9 @@ use stepgate_testkit::host::Host;
 use crate::{ISSUER, NOW, call, is_alive, policy, reasons, start, started, token};
 
 /// Identities whose records, of about a hundred bytes, make several pieces.
-const MANY: usize = 4_000;
+pub(crate) const MANY: usize = 4_000;
 
-fn snapshot(key: &str) -> Vec<u8> {
+pub(crate) fn snapshot(key: &str) -> Vec<u8> {
     let key = HashKey::from_secret(key);
     let mut writer = SnapshotWriter::default();
     for number in 0..MANY {
@@ -46,7 +46,7 @@ fn trained(snapshot: &[u8]) -> Value {
 }
 
 /// Whether an identity of the snapshot is known.
-fn knows(host: &mut Host, number: usize) -> bool {
+pub(crate) fn knows(host: &mut Host, number: usize) -> bool {
     let exchange = call(host, &token(&format!("user{number}"), 0), "500");
     !reasons(&exchange).contains("young-baseline")
 }

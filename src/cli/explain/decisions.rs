@@ -143,6 +143,7 @@ impl Basis {
                 0
             },
             incapable: self.incapable,
+            contained: has(Reason::SessionContained),
             challenged: has(Reason::DenylistChallenge),
         };
         let score = score(reasons, prior);
@@ -166,7 +167,10 @@ impl Basis {
             piece.nats != 0.0
                 || matches!(
                     piece.reason,
-                    Reason::YoungBaseline | Reason::Unsolved | Reason::DenylistChallenge
+                    Reason::YoungBaseline
+                        | Reason::Unsolved
+                        | Reason::SessionContained
+                        | Reason::DenylistChallenge
                 )
         };
         let tried: Vec<Reason> = self

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use stepgate::assess::is_safe;
 use stepgate::decision::{self, Decision, Refusal, Standing};
 use stepgate::evidence::{Evidence, EvidenceList, Nature, Reason};
+use stepgate::feed::Order;
 use stepgate::judgement::{Bar, Case, denied, judge, judge_nobody};
 use stepgate::policy::{Mode, Policy, Route, Tier};
 use stepgate::score::Score;
@@ -271,10 +272,21 @@ impl AuditLine {
         if anonymous && tier.require_identity {
             return rule(Refusal::IdentityRequired, Reason::IdentityRequired);
         }
+        // What a feed ordered then is no matter of the policy.
+        let order = [
+            (Reason::OrderedDeny, Order::Deny),
+            (Reason::OrderedStepUp, Order::StepUp),
+            (Reason::OrderedAllow, Order::Allow),
+        ]
+        .into_iter()
+        .find(|(reason, _)| self.has(*reason))
+        .map(|(_, order)| order);
         let case = Case {
+            order,
             standing: Standing {
                 young: self.has(Reason::YoungBaseline),
                 unsolved: self.unsolved,
+                contained: policy.containment && self.has(Reason::SessionContained),
                 ..Standing::default()
             },
             stepped_up: self.has(Reason::SteppedUp) || self.has(Reason::NewerToken),
@@ -302,12 +314,8 @@ impl AuditLine {
         let strongest = counted.max_by(|a, b| a.nats.total_cmp(&b.nats));
         let strongest = strongest.map_or(Reason::Anonymous, |piece| piece.reason);
         let logit = judged.score.logit;
-        Ok(told(
-            Some(judged.decision),
-            logit,
-            strongest,
-            &judged.excepted.by,
-        ))
+        let by = &judged.excepted.by;
+        Ok(told(Some(judged.decision), logit, strongest, by))
     }
 
     /// What barred an attempt to log in. How many failures there were is not in the line: too many stay too many.
@@ -362,6 +370,9 @@ fn is_of_policy(reason: Reason) -> bool {
             | Reason::Unsolved
             | Reason::TooManyFailures
             | Reason::UnreadableLogin
+            | Reason::SessionContained
+            | Reason::OrderedStepUp
+            | Reason::OrderedDeny
     )
 }
 

@@ -10,7 +10,7 @@ enum Step<'a> {
 
 /// The path to what ends at a line and a column (as serde_json counts: lines from 1, columns in bytes from 1, 0 before the
 /// first) of a text that is JSON up to there.
-pub(super) fn path_at(json: &str, line: usize, column: usize) -> String {
+pub(crate) fn path_at(json: &str, line: usize, column: usize) -> String {
     let before: usize = json
         .split_inclusive('\n')
         .take(line.saturating_sub(1))
