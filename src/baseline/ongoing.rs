@@ -199,6 +199,11 @@ impl Ongoing {
         }
     }
 
+    /// Bytes of the hours that have ended since a window last closed.
+    pub fn hours(&self) -> impl Iterator<Item = f64> {
+        self.hours.iter().map(|bytes| f64::from(*bytes))
+    }
+
     /// Totals of the last five to ten minutes.
     #[must_use]
     pub fn lately(&self, now: u32) -> Lately {

@@ -6,7 +6,7 @@
 //! everybody else's. A two-state chain carries belief from piece to piece. Own, after Schonlau et al. 2001 and Maxion and
 //! Townsend 2002 (updating naive Bayes).
 
-use super::{Gathered, Known, Reason};
+use super::{Family, Gathered, Known, Reason};
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::ongoing::{Lately, Ongoing, SCALE};
 use crate::baseline::profile::{Judgement, Profile};
@@ -19,12 +19,26 @@ const SETTLED: f64 = 20.0;
 const FIRST_WINDOWS: f64 = 1.0;
 /// Sum of excess of bytes that is an alarm: eight standard deviations over some hours.
 const EXCESS: f64 = 8.0;
+/// With slack .5 the sum is the log-likelihood ratio of hours that are one standard deviation above the usual. This much of
+/// it is the price of not knowing when that began, so that the alarm starts with 1.5 nats.
+const SINCE: f64 = 6.5;
+/// Most that bytes say, in nats: enough to ask, far from enough to deny.
+const MOST_EGRESS: f64 = 6.0;
 /// Authentication events after which a machine has a purpose.
 const PURPOSE: u32 = 50;
 /// Seconds after a recovery in which a new context is suspicious.
 const RECOVERED: u32 = 3_600;
 /// Novelty below this is no new context, in nats.
 const NEW: f64 = 1.0;
+
+/// What the owner does not do. Whoever does it with the owner's session sits behind the owner's network and client, or is
+/// the owner gone astray: that both are familiar speaks for nobody then.
+const DEVIANT: [Reason; 4] = [
+    Reason::UnusualBehaviour,
+    Reason::NewPrivilege,
+    Reason::PrivilegeBurst,
+    Reason::Enumeration,
+];
 
 /// What is known of an identity whose requests are followed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,6 +86,9 @@ pub(super) fn gather(
         Reason::VolumeSpike,
         f64::from(u8::from(loud && before >= 2)),
     );
+    if strength(found, &DEVIANT) > NEW {
+        found.void(|family| matches!(family, Family::Network | Family::Client));
+    }
     Some(Conduct {
         ratio,
         judgement: profile.judgement,
@@ -126,7 +143,7 @@ fn privilege(
     known: &Known<'_>,
     found: &mut Gathered<'_>,
 ) {
-    let windows = profile.windows();
+    let windows = f64::from(profile.turns);
     if features.class != Class::Privileged || windows < FIRST_WINDOWS {
         return;
     }
@@ -171,9 +188,11 @@ fn enumeration(profile: &Profile, lately: Lately) -> f64 {
 fn egress(profile: &Profile, ongoing: &Ongoing, now: u32) -> f64 {
     let usual = &profile.bytes;
     if usual.count() < SETTLED {
-        0.0
-    } else if f64::from(profile.excess) > EXCESS {
-        1.5
+        return 0.0;
+    }
+    let excess = profile.excess_with(ongoing.hours());
+    if excess > EXCESS {
+        (excess - SINCE).min(MOST_EGRESS)
     } else {
         f64::from(u8::from(usual.deviation(ongoing.bytes(now)) > 4.0))
     }
