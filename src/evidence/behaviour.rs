@@ -74,7 +74,7 @@ pub(super) fn gather(
         route(profile, ratio, features, found);
         window(profile, ongoing, ratio, features, found);
     }
-    privilege(profile, ongoing, features, known, found);
+    privilege(profile, ongoing, ratio, features, known, found);
     let lately = ongoing.lately(features.now);
     let sensitive = lately.sensitive + f64::from(u8::from(features.class == Class::Sensitive));
     found.add(Reason::SensitiveBurst, burst(sensitive));
@@ -139,6 +139,7 @@ fn window(
 fn privilege(
     profile: &Profile,
     ongoing: &Ongoing,
+    ratio: f64,
     features: &Features,
     known: &Known<'_>,
     found: &mut Gathered<'_>,
@@ -153,10 +154,11 @@ fn privilege(
     );
     let kinds = 1.0 + used.min(1.0);
     let own = (used + kinds * share) / (windows + kinds);
-    found.add(
-        Reason::NewPrivilege,
-        (libm::log(share) - libm::log(own)).max(0.0),
-    );
+    let class = libm::log(share) - libm::log(own);
+    // An administrator has used some of these routes and not the others.
+    let unused = profile.routes.count(features.route) == 0.0;
+    let route = if unused { ratio } else { 0.0 };
+    found.add(Reason::NewPrivilege, class.max(route).max(0.0));
     let count = ongoing.privileged() + 1.0;
     let rate = &profile.privileges;
     let unusual = rate.count() >= 10.0 && count >= 5.0 && rate.deviation(count) > 3.0;
