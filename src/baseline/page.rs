@@ -17,6 +17,9 @@ pub const VERSION: u8 = 2;
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;
 const SLOT: usize = 16;
+/// Bytes of a page that records of newcomers may take from established ones: enough for one to become established, too
+/// little for a crowd that comes once to wash the others out (a segmented LRU, Karedla et al. 1994).
+const NEWCOMERS: usize = PAGE_BYTES / 4;
 /// Largest identity record that fits: a quarter of a page, so that one identity cannot crowd the others out.
 pub const MAX_RECORD: usize = PAGE_BYTES / 4;
 
@@ -109,6 +112,10 @@ impl<'a> Iterator for Slots<'a> {
 }
 
 impl Slot<'_> {
+    const fn is_established(&self) -> bool {
+        Activity(self.activity).is_established()
+    }
+
     fn size(&self) -> usize {
         SLOT + self.body.len()
     }
@@ -208,7 +215,8 @@ impl Page {
         }
     }
 
-    /// Stores a record, evicting the least active others until it fits. Returns how many were evicted, or `None`
+    /// Stores a record, evicting others until it fits: the least active newcomers while they have more than their share of
+    /// the page, else the least active established ones. Returns how many were evicted, or `None`
     /// when the record is longer than its kind allows and was not stored.
     pub fn put(&mut self, tag: u64, body: &[u8], activity: Activity, key: &HashKey) -> Option<u16> {
         if body.len() > self.kind.max_record() {
@@ -229,10 +237,17 @@ impl Page {
         let mut size: usize = HEADER + new.size() + kept.iter().map(Slot::size).sum::<usize>();
         let mut evicted = 0;
         while size > PAGE_BYTES {
+            let newcomers: usize = kept
+                .iter()
+                .chain(std::iter::once(&new))
+                .filter(|slot| !slot.is_established())
+                .map(Slot::size)
+                .sum();
+            let crowded = newcomers > NEWCOMERS;
             let Some((index, least)) = kept
                 .iter()
                 .enumerate()
-                .min_by_key(|(_, slot)| (slot.activity, slot.tag))
+                .min_by_key(|(_, slot)| (slot.is_established() == crowded, slot.activity, slot.tag))
             else {
                 break;
             };
@@ -295,7 +310,8 @@ impl Page {
 pub struct DamagedRecord;
 
 /// How active a record is: the logarithm of its exponentially decayed number of events, in a form that does not
-/// change as time passes (forward decay, Cormode et al. 2009), so that records are comparable without being rewritten.
+/// change as time passes (forward decay, Cormode et al. 2009), so that records are comparable without being rewritten. The
+/// highest bit tells established records from newcomers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Activity(u16);
 
@@ -303,14 +319,29 @@ impl Activity {
     const HALF_LIFE: f64 = 30.0 * 86_400.0;
     /// 2020-01-01: activity of older events is zero.
     const EPOCH: f64 = 1_577_836_800.0;
-    const STEPS: f64 = 256.0;
+    const STEPS: f64 = 128.0;
+    const ESTABLISHED: u16 = 0x8000;
 
     /// Activity of a record that counted `decayed` events (half-life 30 days) at `now` (seconds since 1970).
     #[must_use]
     pub fn of(decayed: f64, now: u32) -> Self {
         let halves = (f64::from(now) - Self::EPOCH) / Self::HALF_LIFE;
         let level = halves + libm::log2(decayed.max(1.0 / 64.0)) + 8.0;
-        Self((level * Self::STEPS).clamp(0.0, 65_535.0) as u16)
+        Self((level * Self::STEPS).clamp(0.0, f64::from(Self::ESTABLISHED - 1)) as u16)
+    }
+
+    /// The same of a record worth keeping, where `established` holds.
+    #[must_use]
+    pub const fn established(self, established: bool) -> Self {
+        if established {
+            Self(self.0 | Self::ESTABLISHED)
+        } else {
+            self
+        }
+    }
+
+    const fn is_established(self) -> bool {
+        self.0 & Self::ESTABLISHED != 0
     }
 }
 
