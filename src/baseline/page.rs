@@ -244,11 +244,9 @@ impl Page {
                 .map(Slot::size)
                 .sum();
             let crowded = newcomers > NEWCOMERS;
-            let Some((index, least)) = kept
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, slot)| (slot.is_established() == crowded, slot.activity, slot.tag))
-            else {
+            let Some((index, least)) = kept.iter().enumerate().min_by_key(|(_, slot)| {
+                (slot.is_established() == crowded, slot.activity, slot.tag)
+            }) else {
                 break;
             };
             size -= least.size();
