@@ -19,7 +19,7 @@ const HEADER: usize = 12;
 const SLOT: usize = 16;
 /// Bytes of a page that records of newcomers may take from established ones: enough for one to become established, too
 /// little for a crowd that comes once to wash the others out (a segmented LRU, Karedla et al. 1994).
-const NEWCOMERS: usize = PAGE_BYTES / 4;
+const NEWCOMERS: usize = PAGE_BYTES / 2;
 /// Largest identity record that fits: a quarter of a page, so that one identity cannot crowd the others out.
 pub const MAX_RECORD: usize = PAGE_BYTES / 4;
 
