@@ -17,6 +17,8 @@ use crate::signals::request::Anonymiser;
 const SETTLED: f64 = 20.0;
 /// Windows below which nothing is new.
 const FIRST_WINDOWS: f64 = 1.0;
+/// What a window says in which two routes were new, before the weight, in nats.
+const LOOKED_AROUND: f64 = 1.0;
 /// Sum of excess of bytes that is an alarm: eight standard deviations over some hours.
 const EXCESS: f64 = 8.0;
 /// With slack .5 the sum is the log-likelihood ratio of hours that are one standard deviation above the usual. This much of
@@ -58,6 +60,8 @@ pub struct Conduct {
     pub judgement: Judgement,
     /// The minute is above what is learned of minutes.
     pub loud: bool,
+    /// A machine never used the route.
+    pub strange: bool,
 }
 
 /// Evidence of what a followed identity does. Comes after all other families.
@@ -70,8 +74,9 @@ pub(super) fn gather(
     let (no_profile, nothing) = (Profile::default(), Ongoing::default());
     let (profile, ongoing) = (profile.unwrap_or(&no_profile), ongoing.unwrap_or(&nothing));
     let ratio = ratio(profile, features.route, known);
+    let mut strange = false;
     if features.route != 0 {
-        route(profile, ratio, features, found);
+        strange = route(profile, ongoing, ratio, features, found);
         window(profile, ongoing, ratio, features, found);
     }
     privilege(profile, ongoing, ratio, features, known, found);
@@ -93,6 +98,7 @@ pub(super) fn gather(
         ratio,
         judgement: profile.judgement,
         loud,
+        strange,
     })
 }
 
@@ -107,12 +113,24 @@ fn ratio(profile: &Profile, route: u32, known: &Known<'_>) -> f64 {
     libm::log(share) - libm::log((used + kinds * share) / (total + kinds))
 }
 
-/// A machine does few things: a route it never used is novelty of its own. People's mix is judged by the window.
-fn route(profile: &Profile, ratio: f64, features: &Features, found: &mut Gathered<'_>) {
-    let settled = profile.windows() >= FIRST_WINDOWS;
-    if features.kind.is_machine() && settled && profile.routes.count(features.route) == 0.0 {
-        found.add(Reason::NewRoute, ratio.max(0.0));
+/// A machine does few things: a route it never used is novelty of its own, and so is the window that held some. People's mix
+/// is judged by the window. Returns whether the route is such a one.
+fn route(
+    profile: &Profile,
+    ongoing: &Ongoing,
+    ratio: f64,
+    features: &Features,
+    found: &mut Gathered<'_>,
+) -> bool {
+    if !features.kind.is_machine() || profile.windows() < FIRST_WINDOWS {
+        return false;
     }
+    let strange = profile.routes.count(features.route) == 0.0;
+    let in_window = ongoing.strange() + f64::from(u8::from(strange));
+    let window = if in_window >= 2.0 { LOOKED_AROUND } else { 0.0 };
+    let new = if strange { ratio } else { 0.0 };
+    found.add(Reason::NewRoute, new.max(window));
+    strange
 }
 
 /// The mix of routes so far.

@@ -76,6 +76,7 @@ impl World {
             ratio: conduct.ratio,
             judgement: conduct.judgement,
             loud: conduct.loud,
+            strange: conduct.strange,
             learned: true,
             ..Step::default()
         };

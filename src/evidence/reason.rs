@@ -276,7 +276,7 @@ reasons! {
         "L + 4.6, L the log-odds of a two-state chain over windows of 100 requests: ln(b / (1 - b)) + 4.6 (mean ln p - ln q), q own by Witten-Bell over 128 routes, p everybody else's; speaks for the owner only where nothing else speaks against";
     NewRoute "new-route" Behaviour Novelty 2.0
         "a route this machine never used"
-        "ln p - ln q of the route, twice; machines with 100 requests learned";
+        "ln p - ln q of the route, twice; 2 in a window of requests with two such routes; machines with 100 requests learned";
     NewPrivilege "new-privilege" Behaviour Novelty 1.0
         "a privileged route, which this identity hardly ever uses"
         "ln p - ln((c + T p) / (n + T)), c of n windows with privileged requests, p everybody's share; at more than 1 nat a familiar network and client speak for nobody";
