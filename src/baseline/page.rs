@@ -17,8 +17,8 @@ pub const VERSION: u8 = 2;
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;
 const SLOT: usize = 16;
-/// Bytes of a page that records of newcomers may take from established ones: enough for one to become established, too
-/// little for a crowd that comes once to wash the others out (a segmented LRU, Karedla et al. 1994).
+/// Bytes of a page above which newcomers make room for newcomers alone: a crowd that comes once must not wash out those who
+/// are established but were not here today (after the segmented LRU of Karedla et al. 1994).
 const NEWCOMERS: usize = PAGE_BYTES / 2;
 /// Largest identity record that fits: a quarter of a page, so that one identity cannot crowd the others out.
 pub const MAX_RECORD: usize = PAGE_BYTES / 4;
@@ -215,8 +215,8 @@ impl Page {
         }
     }
 
-    /// Stores a record, evicting others until it fits: the least active newcomers while they have more than their share of
-    /// the page, else the least active established ones. Returns how many were evicted, or `None`
+    /// Stores a record, evicting the least active others until it fits; of newcomers only, while they hold more than half of
+    /// the page. Returns how many were evicted, or `None`
     /// when the record is longer than its kind allows and was not stored.
     pub fn put(&mut self, tag: u64, body: &[u8], activity: Activity, key: &HashKey) -> Option<u16> {
         if body.len() > self.kind.max_record() {
@@ -245,7 +245,8 @@ impl Page {
                 .sum();
             let crowded = newcomers > NEWCOMERS;
             let Some((index, least)) = kept.iter().enumerate().min_by_key(|(_, slot)| {
-                (slot.is_established() == crowded, slot.activity, slot.tag)
+                let spared = crowded && slot.is_established();
+                (spared, slot.activity & !Activity::ESTABLISHED, slot.tag)
             }) else {
                 break;
             };

@@ -24,7 +24,8 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
+    ("behaviour", include_str!("behaviour.json")),
     ("client", include_str!("client.json")),
     ("contract", include_str!("contract.json")),
     ("credentials", include_str!("credentials.json")),
