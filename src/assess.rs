@@ -2,6 +2,8 @@
 //! May use: every room before.
 //! Must not: read a clock, a page or a header; change what it was given.
 
+pub mod login;
+
 use arrayvec::ArrayVec;
 
 use crate::baseline::identity::IdentityRecord;
@@ -11,7 +13,8 @@ use crate::baseline::source::SourceKey;
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
-use crate::evidence::{self, Conduct, Evidence, EvidenceList, Known, Reason};
+use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
+use crate::judgement::{self, Case, Grounds, judge, note};
 use crate::policy::{Mode, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::{Class, Features};
@@ -39,6 +42,8 @@ pub struct Assessment {
     pub owner: Option<bool>,
     /// What its sources may learn then.
     pub attempt: Attempt,
+    /// What the decision stands on besides its reasons, for the audit line.
+    pub grounds: Grounds,
 }
 
 /// What the sources of a request may learn from its outcome.
@@ -53,7 +58,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    fn of(tries: bool, reasons: &EvidenceList, features: &Features, known: &Known<'_>) -> Self {
+    pub(crate) fn of(
+        tries: bool,
+        reasons: &EvidenceList,
+        features: &Features,
+        known: &Known<'_>,
+    ) -> Self {
         Self {
             of_credential: tries,
             ordinary: !reasons
@@ -84,7 +94,10 @@ pub fn wants_sources(
         Standing::Rejected(_) => false,
         Standing::Anonymous => tries_credential(tier, signals, features),
         Standing::Unverified(_) | Standing::Verified(_) => {
-            elsewhere || features.login || is_event(features, record)
+            elsewhere
+                || features.login
+                || is_event(features, record)
+                || login::is_attempt(tier, features)
         }
     };
     let keys = SourceKey::of(features).filter(|_| wanted);
@@ -94,7 +107,7 @@ pub fn wants_sources(
 /// Whether the upstream's answer will say if a credential is good. Of a verified one it is known.
 fn tries_credential(tier: &Tier, signals: &Signals<'_>, features: &Features) -> bool {
     match &signals.standing {
-        Standing::Anonymous => features.login || (tier.class == Class::Login && !features.safe),
+        Standing::Anonymous => features.login || login::is_attempt(tier, features),
         Standing::Unverified(_) => true,
         Standing::Verified(_) | Standing::Rejected(_) => false,
     }
@@ -172,6 +185,7 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
+    let tier = tier.of_cohort(features.cohort);
     if tier
         .fence
         .as_ref()
@@ -190,10 +204,13 @@ pub fn assess(
             let decision = decision::refuse(Refusal::IdentityRequired, tier);
             return without_identity(policy, decision, Reason::IdentityRequired);
         }
-        Standing::Anonymous if tries_credential(tier, signals, features) => {
-            return of_nobody(policy, tier, features, known);
-        }
         Standing::Anonymous => {
+            if let Some(refused) = denylisted(policy, tier, signals, features) {
+                return refused;
+            }
+            if tries_credential(tier, signals, features) {
+                return login::of_attempt(policy, tier, signals, features, known);
+            }
             return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
         }
         Standing::Unverified(_) | Standing::Verified(_) => {}
@@ -202,6 +219,9 @@ pub fn assess(
     if let Some(reason) = evidence::token::rule(features, known) {
         let decision = decision::refuse(refusal_of(reason), tier);
         return without_identity(policy, decision, reason);
+    }
+    if let Some(refused) = denylisted(policy, tier, signals, features) {
+        return refused;
     }
     let decayed = known.identity.map(|record| {
         let mut record = record.clone();
@@ -233,6 +253,7 @@ pub fn assess(
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
+        challenged: false,
     };
     let proven = stepped_up(tier, &policy.challenge.amr, signals, features);
     if proven {
@@ -241,8 +262,17 @@ pub fn assess(
     if session.is_some_and(|session| features.auth_time > session.challenged) {
         standing.unsolved = 0;
     }
-    let score = score(&reasons, policy.prior);
-    let decision = decision::decide(features, features.safe, &reasons, score, standing, tier);
+    let left = judgement::left(record, features);
+    let case = Case {
+        tier,
+        signals,
+        features,
+        standing,
+        stepped_up: proven,
+        left: &left,
+    };
+    let judged = judge(policy, &case, &reasons);
+    let decision = judged.decision;
     let moves = session.is_some_and(|session| {
         let (place, with) = (location(features), client(features));
         session.clone().advance(place, with, features.now)
@@ -250,12 +280,13 @@ pub fn assess(
     let lesson = lesson(features, tier, &decision, is_event, moves, || Novel {
         surprising: !proven
             && record.is_some_and(|record| record.history > 0)
-            && score.logit - policy.prior > SURPRISE,
+            && judged.unexcepted - policy.prior > SURPRISE,
         network: found.new_network,
         pattern: found.pattern.map(Box::new),
     });
     let tries = tries_credential(tier, signals, features);
     let attempt = Attempt::of(tries, &reasons, features, &known);
+    let mut reasons = judged.evidence;
     for (holds, reason) in [
         (
             standing.unsolved >= decision::MAX_UNSOLVED,
@@ -269,41 +300,24 @@ pub fn assess(
         }
     }
     reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    Assessment {
+    let assessment = Assessment {
         decision,
-        score,
+        score: judged.score,
         reasons,
         history: record.map_or(0, |record| record.history),
         lesson,
         conduct: found.conduct,
         owner: (proven && is_after_challenge(features, record)).then_some(true),
         attempt,
-    }
-}
-
-/// A login that names nobody: only its source can speak against it. A hot source is refused, as nobody can be challenged
-/// here; one that many owners share is not, since none of them could show who they are.
-fn of_nobody(policy: &Policy, tier: &Tier, features: &Features, known: &Known<'_>) -> Assessment {
-    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
-    let score = score(&reasons, policy.prior);
-    let attempt = Attempt::of(true, &reasons, features, known);
-    let mut decision = Decision::allow(tier);
-    if score.logit >= tier.step_up && known.is_hot(features.now) && !attempt.shared {
-        decision.would = Action::Restrict;
-        decision.refusal = Some(Refusal::Restricted);
-    }
-    note(&mut reasons, Reason::Anonymous);
-    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
-    Assessment {
-        decision,
-        score,
-        reasons,
-        history: 0,
-        lesson: Lesson::Nothing,
-        conduct: None,
-        owner: None,
-        attempt,
-    }
+        grounds: Grounds {
+            unsolved: standing.unsolved,
+            stepped_up: proven,
+            left,
+            excepted: judged.excepted,
+            hot: false,
+        },
+    };
+    login::limit(policy, tier, signals, features, &known, assessment)
 }
 
 /// How the client learns that its credential broke a rule: what it must bring is another token, or another proof.
@@ -314,6 +328,20 @@ fn refusal_of(reason: Reason) -> Refusal {
         }
         _ => Refusal::InvalidToken,
     }
+}
+
+/// What the denylist refuses, whatever the score.
+fn denylisted(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+) -> Option<Assessment> {
+    let case = Case::of_nobody(tier, signals, features);
+    let (decision, exception) = judgement::denied(policy, &case)?;
+    let mut assessment = without_identity(policy, decision, Reason::Denylisted);
+    assessment.grounds.excepted.by.push(exception);
+    Some(assessment)
 }
 
 /// A decision that needs no baseline.
@@ -329,11 +357,8 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         conduct: None,
         owner: None,
         attempt: Attempt::default(),
+        grounds: Grounds::default(),
     }
-}
-
-fn note(reasons: &mut EvidenceList, reason: Reason) {
-    let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats: 0.0 });
 }
 
 /// Whether the request starts an authentication event that was not learned before. Inside a session that is known only a

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use crate::assess::Assessment;
+use crate::evidence::Evidence;
 use crate::headers::{mode_word, percent};
 use crate::policy::{AddressDetail, Policy, Tier};
 use crate::signals::features::Features;
@@ -51,6 +52,16 @@ impl Serialize for Record<'_> {
                 map.serialize_entry("user.hash", &format!("{:016x}", locator.tag))?;
             }
             map.serialize_entry("identity.kind", subject.kind.as_str())?;
+            if !subject.group.is_empty() {
+                map.serialize_entry("identity.group", &bounded(subject.group.as_bytes()))?;
+            }
+            if !subject.client_id.is_empty() {
+                let client = bounded(subject.client_id.as_bytes());
+                map.serialize_entry("oauth.client_id", &client)?;
+            }
+        }
+        if let Some(name) = self.features.tried {
+            map.serialize_entry("user.target.hash", &format!("{:016x}", name.tag))?;
         }
         self.network(&mut map)?;
         let client = &signals.client.parsed;
@@ -64,6 +75,9 @@ impl Serialize for Record<'_> {
             "http.request.method",
             &String::from_utf8_lossy(signals.request.method),
         )?;
+        if !signals.request.host.is_empty() {
+            map.serialize_entry("url.domain", &bounded(signals.request.host))?;
+        }
         map.serialize_entry("url.path", &bounded(signals.request.path))?;
         map.serialize_entry("stepgate.decision", assessment.decision.action().as_str())?;
         map.serialize_entry("stepgate.would", assessment.decision.would.as_str())?;
@@ -72,13 +86,44 @@ impl Serialize for Record<'_> {
         map.serialize_entry("stepgate.score", &percent(assessment.score.probability))?;
         map.serialize_entry("stepgate.logit", &thousandths(assessment.score.logit))?;
         map.serialize_entry("stepgate.history", &assessment.history)?;
-        map.serialize_entry("stepgate.reasons", &Reasons(assessment))?;
+        map.serialize_entry("stepgate.reasons", &Reasons(&assessment.reasons))?;
+        self.grounds(&mut map)?;
         map.serialize_entry("stepgate.policy", &format!("{:016x}", self.policy.digest))?;
         map.end()
     }
 }
 
 impl Record<'_> {
+    /// What another policy needs to decide again on the same evidence, and which exceptions held.
+    fn grounds<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let (grounds, features) = (&self.assessment.grounds, self.features);
+        map.serialize_entry("stepgate.verified", &features.verified)?;
+        map.serialize_entry("stepgate.class", features.class.as_str())?;
+        map.serialize_entry("stepgate.cohort", &features.cohort)?;
+        map.serialize_entry("stepgate.prior", &thousandths(self.policy.prior))?;
+        if grounds.unsolved > 0 {
+            map.serialize_entry("stepgate.unsolved", &grounds.unsolved)?;
+        }
+        if grounds.hot {
+            map.serialize_entry("stepgate.hot", &true)?;
+        }
+        if !grounds.left.is_empty() {
+            let left = grounds.left.iter();
+            let left: Vec<_> = left.map(|code| String::from_utf8_lossy(code)).collect();
+            map.serialize_entry("stepgate.left", &left)?;
+        }
+        let excepted = &grounds.excepted;
+        if !excepted.by.is_empty() {
+            let names = excepted.by.iter();
+            let names: Vec<_> = names.map(|by| self.policy.exceptions.name(*by)).collect();
+            map.serialize_entry("stepgate.exceptions", &names)?;
+        }
+        if !excepted.damped.is_empty() {
+            map.serialize_entry("stepgate.damped", &Reasons(&excepted.damped))?;
+        }
+        Ok(())
+    }
+
     fn network<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let network = &self.signals.network;
         if let Field::Present(address) = network.address {
@@ -106,12 +151,12 @@ impl Record<'_> {
 }
 
 /// Reason codes with their nats, as an object in order of strength.
-struct Reasons<'a>(&'a Assessment);
+struct Reasons<'a>(&'a [Evidence]);
 
 impl Serialize for Reasons<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for piece in &self.0.reasons {
+        for piece in self.0 {
             map.serialize_entry(piece.reason.code(), &thousandths(piece.nats))?;
         }
         map.end()

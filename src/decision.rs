@@ -49,6 +49,11 @@ pub enum Refusal {
     Forbidden,
     /// 403: a machine may do less than it asked for.
     Restricted,
+    /// 429 (RFC 6585 §4): too many attempts failed.
+    TooMany {
+        /// Seconds until another one is worth while.
+        retry_after: u32,
+    },
 }
 
 /// The outcome of one request.
@@ -102,6 +107,8 @@ pub struct Standing {
     pub young: bool,
     /// Challenges of this session that were not solved.
     pub unsolved: u8,
+    /// A denylist asks for a challenge that was not solved.
+    pub challenged: bool,
 }
 
 /// Challenges after which a session is refused until a newer authentication.
@@ -135,7 +142,7 @@ pub fn decide(
     if wants_denial {
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
-    if score.logit >= tier.step_up && corroborated(evidence) {
+    if standing.challenged || (score.logit >= tier.step_up && corroborated(evidence)) {
         if !features.kind.is_machine() {
             return outcome(Action::StepUp, Some(Refusal::Challenge));
         }

@@ -142,6 +142,14 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
             "identity-required",
             "A credential is required",
         ),
+        // gRPC's code for exhausted quotas, which clients take as a reason to wait.
+        Refusal::TooMany { .. } => (
+            429,
+            8,
+            None,
+            "too-many-attempts",
+            "Too many attempts failed",
+        ),
         Refusal::Forbidden => (403, 7, None, "denied", "The request was denied"),
         Refusal::Restricted => (
             403,
@@ -153,7 +161,7 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
     };
     let decision = match refusal {
         Refusal::Challenge => Action::StepUp,
-        Refusal::Restricted => Action::Restrict,
+        Refusal::Restricted | Refusal::TooMany { .. } => Action::Restrict,
         Refusal::InvalidToken
         | Refusal::InvalidProof
         | Refusal::IdentityRequired
@@ -180,6 +188,9 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
         (DECISION, decision.as_str().to_owned()),
         (ID, id.to_owned()),
     ];
+    if let Refusal::TooMany { retry_after } = refusal {
+        headers.push(("retry-after", retry_after.to_string()));
+    }
     if let Some(challenge) = challenge {
         headers.push(("www-authenticate", challenge));
     }

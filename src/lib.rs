@@ -11,6 +11,7 @@ pub mod baseline;
 pub mod decision;
 pub mod evidence;
 pub mod headers;
+pub mod judgement;
 pub mod observe;
 pub mod policy;
 pub mod score;

@@ -3,12 +3,14 @@
 //! Must not: read a clock or a page; learn from what was not allowed.
 
 mod behaviour;
+mod login;
 
 use arrayvec::ArrayVec;
 
 pub use behaviour::{Response, follow, lesson_of_window};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
+use crate::baseline::account::AccountLesson;
 use crate::baseline::hours::Hour;
 use crate::baseline::identity::{IdentityRecord, MOVES, Place};
 use crate::baseline::population::{
@@ -28,6 +30,8 @@ pub struct Observation {
     pub record: Option<IdentityRecord>,
     /// What everybody learns.
     pub lessons: ArrayVec<population::Lesson, 2>,
+    /// What the name learns that was tried: the record at [`Features::tried`].
+    pub account: Option<AccountLesson>,
     /// What the sources learn: the records of [`crate::baseline::source::SourceKey::of`].
     pub source: Option<SourceLesson>,
 }
@@ -107,6 +111,9 @@ pub fn observe(
             seen.record = record.map(|record| challenge(features, record));
         }
     }
+    if succeeded {
+        login::succeed(features, assessment, &mut seen);
+    }
     seen
 }
 
@@ -116,7 +123,9 @@ fn identity(features: &Features) -> u32 {
 
 fn lesson(features: &Features, ended: Ended) -> SourceLesson {
     SourceLesson {
-        name: identity(features),
+        name: features
+            .tried
+            .map_or_else(|| identity(features), |name| name.tag as u32),
         now: features.now,
         ended,
     }
@@ -125,8 +134,10 @@ fn lesson(features: &Features, ended: Ended) -> SourceLesson {
 /// A credential was wrong: its sources count it, everybody does, and an identity that exists; none is created by it.
 fn fail(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observation) {
     seen.source = Some(lesson(features, Ended::Failed));
+    seen.account = features.tried.map(|_| AccountLesson::Failed);
     seen.teach(population::Lesson::Failure);
-    seen.record = record.map(|record| {
+    // Whoever is verified already tried another credential than its own.
+    seen.record = record.filter(|_| !features.verified).map(|record| {
         let mut record = record.clone();
         record.decay_to(features.now);
         record.lately.fail(features.prefix, features.now);

@@ -29,6 +29,8 @@ pub fn score(evidence: &[Evidence], prior: f64) -> Score {
         Family::ALL.into_iter().fold(prior, |sum, family| {
             sum + evidence
                 .iter()
+                // A note without nats says nothing, and hides nothing that speaks for the owner.
+                .filter(|piece| piece.nats != 0.0 || piece.reason.nature() != Nature::Note)
                 .filter(|piece| piece.reason.family() == family && counts(piece))
                 .map(|piece| piece.nats)
                 .max_by(f64::total_cmp)
@@ -63,6 +65,15 @@ mod tests {
         assert!((score.logit - (log_odds(0.01) + 4.0)).abs() < 1e-12);
         assert!((score.probability - 0.355_461).abs() < 1e-5);
         assert!((score.beyond_network - (log_odds(0.01) + 2.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_note_hides_nothing() {
+        let piece = |reason, nats| Evidence { reason, nats };
+        let known = [piece(Reason::UnusualBehaviour, -2.0)];
+        let noted = [known[0], piece(Reason::YoungBaseline, 0.0)];
+        assert_eq!(score(&noted, 0.0), score(&known, 0.0));
+        assert!((score(&noted, 0.0).logit + 2.0).abs() < 1e-12);
     }
 
     #[test]

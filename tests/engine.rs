@@ -10,6 +10,14 @@
 )]
 
 mod cases;
+#[path = "engine/desk.rs"]
+mod desk;
+#[path = "engine/excepted.rs"]
+mod excepted;
+#[path = "engine/exceptions.rs"]
+mod exceptions;
+#[path = "engine/login.rs"]
+mod login;
 #[path = "engine/numbers.rs"]
 mod numbers;
 #[path = "engine/properties.rs"]

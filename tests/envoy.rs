@@ -9,9 +9,13 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "envoy/bodies.rs"]
+mod bodies;
 mod cases;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/exceptions.rs"]
+mod exceptions;
 #[path = "envoy/gateway.rs"]
 mod gateway;
 #[path = "envoy/hostile.rs"]
@@ -22,7 +26,11 @@ mod keys;
 mod learning;
 #[path = "envoy/live.rs"]
 mod live;
+#[path = "envoy/login.rs"]
+mod login;
 #[path = "envoy/metadata.rs"]
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/rollout.rs"]
+mod rollout;

@@ -35,6 +35,10 @@ enum Signal {
     Proof,
     Risk,
     DeviceCookie,
+    Authorization,
+    ContentType,
+    ContentEncoding,
+    ContentLength,
     Anonymiser(u8),
     /// A token, by its place in the policy.
     Token(usize),
@@ -91,6 +95,16 @@ impl Wanted {
             names.device_cookie.as_ref().and_then(|_| cookie()),
             Signal::DeviceCookie,
         );
+        if policy.tiers.iter().any(|tier| tier.login.is_some()) {
+            for (name, signal) in [
+                ("authorization", Signal::Authorization),
+                ("content-type", Signal::ContentType),
+                ("content-encoding", Signal::ContentEncoding),
+                ("content-length", Signal::ContentLength),
+            ] {
+                want(Some(name.to_owned()), signal);
+            }
+        }
         for (index, place) in policy.credentials.places.iter().enumerate() {
             let header = match place {
                 TokenPlace::Header { name, .. } => Some(name.clone()),
@@ -144,6 +158,11 @@ pub(crate) struct Collected<'a> {
     pub(crate) anonymiser: u8,
     pub(crate) tls: Field<&'a [u8]>,
     pub(crate) device: Field<&'a [u8]>,
+    /// Of login routes, as the three below.
+    pub(crate) authorization: Field<&'a [u8]>,
+    pub(crate) content_type: Field<&'a [u8]>,
+    pub(crate) content_encoding: Field<&'a [u8]>,
+    pub(crate) content_length: Field<&'a [u8]>,
     pub(crate) preflight: bool,
     /// Names of spoofed headers to remove.
     pub(crate) ours: Vec<&'a [u8]>,
@@ -247,6 +266,10 @@ impl<'a> Collected<'a> {
             Signal::Tls => &mut self.tls,
             Signal::ApiKey => &mut self.api_key,
             Signal::Proof => &mut self.proof,
+            Signal::Authorization => &mut self.authorization,
+            Signal::ContentType => &mut self.content_type,
+            Signal::ContentEncoding => &mut self.content_encoding,
+            Signal::ContentLength => &mut self.content_length,
             Signal::Risk => &mut self.risk,
             Signal::Token(_) => return,
         };

@@ -5,11 +5,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils, rust_crypto};
+use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier};
 use jsonwebtoken::errors::Result;
 use jsonwebtoken::signature::{Error, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
-use stepgate::token::{ecdsa_signature_der, public_key_der};
+use stepgate::token::{SOFTWARE, ecdsa_signature_der, public_key_der, verifying};
 
 /// Calls a foreign function of the host: its name, its arguments; what it returns, or the status it failed with.
 pub(crate) type ForeignFunction = fn(&str, &[u8]) -> std::result::Result<Vec<u8>, u32>;
@@ -22,27 +22,7 @@ const UNIMPLEMENTED: u32 = 12;
 static HOST: OnceLock<ForeignFunction> = OnceLock::new();
 static HOST_LACKS_IT: AtomicBool = AtomicBool::new(false);
 
-static PURE: &CryptoProvider = &rust_crypto::DEFAULT_PROVIDER;
-
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: rust_crypto::DEFAULT_PROVIDER.signer_factory,
-    verifier_factory: verifier,
-    key_utils: KeyUtils {
-        rsa_pub_components_from_private_key: rust_crypto::DEFAULT_PROVIDER
-            .key_utils
-            .rsa_pub_components_from_private_key,
-        rsa_pub_components_from_public_key: rust_crypto::DEFAULT_PROVIDER
-            .key_utils
-            .rsa_pub_components_from_public_key,
-        ec_pub_components_from_private_key: rust_crypto::DEFAULT_PROVIDER
-            .key_utils
-            .ec_pub_components_from_private_key,
-        ed_pub_components_from_private_key: rust_crypto::DEFAULT_PROVIDER
-            .key_utils
-            .ed_pub_components_from_private_key,
-        compute_digest: rust_crypto::DEFAULT_PROVIDER.key_utils.compute_digest,
-    },
-};
+static PROVIDER: CryptoProvider = verifying(verifier);
 
 /// Makes every signature from here on go to the host first. Only the first call in the life of the VM counts; later ones change nothing.
 pub(crate) fn install(call: ForeignFunction) {
@@ -65,7 +45,7 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
             algorithm: *algorithm,
             key: key.clone(),
         })),
-        _ => (PURE.verifier_factory)(algorithm, key),
+        _ => (SOFTWARE.verifier_factory)(algorithm, key),
     }
 }
 
@@ -103,7 +83,7 @@ impl Verifier<Vec<u8>> for HostFirst {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new()),
             None => {
-                let pure = (PURE.verifier_factory)(&self.algorithm, &self.key);
+                let pure = (SOFTWARE.verifier_factory)(&self.algorithm, &self.key);
                 pure.map_err(|_| Error::new())?.verify(message, signature)
             }
         }

@@ -1,6 +1,6 @@
 //! One request and its response: collect, assess, carry out, learn.
 //! May use: everything in the adapter and the engine.
-//! Must not: pause, or keep a borrow of shared state across the decision.
+//! Must not: pause but for the body of a login, or keep a borrow of shared state across the decision.
 
 use std::rc::Rc;
 
@@ -8,49 +8,51 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
-use stepgate::evidence::{Known, Watched};
+use stepgate::evidence::{self, Known};
 use stepgate::headers;
 use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
-use stepgate::signals::address::Address;
-use stepgate::signals::countries::{self, Point};
 use stepgate::signals::features::Features;
-use stepgate::signals::request::{
-    Anonymiser, ClientSignals, Field, NetworkSignals, RequestSignals, SessionSignals, Signals,
-};
-use stepgate::signals::user_agent;
+use stepgate::signals::request::{Field, RequestSignals, SessionSignals, Signals};
 
 use crate::collect::Collected;
 use crate::credential;
 use crate::host::{self, MapType};
+use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
 use crate::pairs;
+use crate::request::{certificate, client, fingerprint, network, parsed, text};
 use crate::shared::Shared;
 use crate::store::Found;
 
 /// What the response phase needs to know of the request.
-struct Pending {
-    features: Features,
-    assessment: Assessment,
+pub(crate) struct Pending {
+    pub(crate) features: Features,
+    pub(crate) assessment: Assessment,
+    tier: Option<usize>,
     /// It has a lesson for the records.
     teaches: bool,
 }
 
 /// One stream.
 pub(crate) struct Exchange {
+    pub(crate) id: u32,
     shared: Option<Rc<Shared>>,
-    pending: Option<Pending>,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) waiting: Waiting,
 }
 
 impl Exchange {
-    pub(crate) fn new(shared: Option<Rc<Shared>>) -> Self {
+    pub(crate) fn new(id: u32, shared: Option<Rc<Shared>>) -> Self {
         Self {
+            id,
             shared,
             pending: None,
+            waiting: Waiting::Nothing,
         }
     }
 
-    fn on_request(&mut self, shared: &Rc<Shared>) -> Action {
+    pub(crate) fn on_request(&mut self, shared: &Rc<Shared>, arrived: Arrived<'_>) -> Action {
         let map = host::header_pairs(MapType::Request).unwrap_or_default();
         let policy = &shared.policy;
         let headers = Collected::scan(&map, policy, &shared.wanted);
@@ -70,6 +72,12 @@ impl Exchange {
         });
         if tier.mode == Mode::Off {
             return Action::Continue;
+        }
+        let expected = login::expected(tier, &headers, arrived);
+        if let Some(kind) = expected.awaited
+            && self.hold(shared, tier, kind)
+        {
+            return Action::Pause;
         }
         let now_ms = host::now_ms();
         let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
@@ -103,7 +111,14 @@ impl Exchange {
                 action: b"",
             },
         };
-        let features = Features::of(&signals, &shared.key).of_class(tier.class);
+        let mut features = Features::of(&signals, &shared.key).of_class(tier.class);
+        let mut user = Field::Absent;
+        if let Some(login) = login::attempted(tier, &headers) {
+            user = login.fields.user(headers.authorization);
+            let name = login.fields.name(user.clone(), expected.body);
+            features = features.trying(&name, &shared.key);
+        }
+        let account = shared.account(&features);
         let found = match features.identity {
             Some(locator) => shared.store.read(locator, &shared.metrics),
             None => Found::Nothing,
@@ -119,7 +134,7 @@ impl Exchange {
         let assessment = {
             let population = shared.crowd.population();
             let windows = shared.windows();
-            let behaviour = followed.map(|locator| Watched {
+            let behaviour = followed.map(|locator| evidence::Watched {
                 profile: profile.as_ref(),
                 ongoing: windows.get(locator),
             });
@@ -131,13 +146,20 @@ impl Exchange {
                 &Known::of(&population)
                     .with_identity(record)
                     .with_sources(&sources)
+                    .with_account(account.as_deref())
                     .with_behaviour(behaviour),
             )
         };
-        self.carry_out(shared, tier, &signals, &features, &assessment)
+        let action = self.carry_out(shared, tier, &signals, &features, &assessment);
+        if let (Some(kind), Action::Continue) = (expected.awaited, action) {
+            let tier = login::place(policy, tier);
+            let watched = Watched::of(kind, user, tier, &signals, &features, &assessment);
+            self.waiting = Waiting::Watched(Box::new(watched));
+        }
+        action
     }
 
-    fn carry_out(
+    pub(crate) fn carry_out(
         &mut self,
         shared: &Rc<Shared>,
         tier: &Tier,
@@ -157,7 +179,8 @@ impl Exchange {
             }
         }
         let routine = decision.would == stepgate::decision::Action::Allow
-            && assessment.lesson == Lesson::Nothing;
+            && assessment.lesson == Lesson::Nothing
+            && assessment.grounds.excepted.by.is_empty();
         if policy.config.audit.enabled && !routine {
             let record = audit::Record {
                 policy,
@@ -220,6 +243,7 @@ impl Exchange {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
+                tier: login::place(policy, tier),
                 teaches,
             });
         }
@@ -234,7 +258,11 @@ impl Exchange {
         let status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
         let of_upstream = is_of_upstream();
         let learns = pending.teaches && of_upstream;
-        if let Some(outcome) = Outcome::of_status(status).filter(|_| learns) {
+        let tier = pending
+            .tier
+            .and_then(|index| shared.policy.tiers.get(index));
+        let outcome = login::outcome(tier, &pending.assessment, status);
+        if let Some(outcome) = outcome.filter(|_| learns) {
             shared.learn(&pending.features, &pending.assessment, outcome);
         }
         if pending.assessment.conduct.is_some() {
@@ -258,11 +286,22 @@ fn content_length() -> u64 {
 impl Context for Exchange {}
 
 impl HttpContext for Exchange {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, ended: bool) -> Action {
         match self.shared.clone() {
-            Some(shared) => self.on_request(&shared),
+            Some(shared) => self.on_request(&shared, Arrived::Headers { ended }),
             None => Action::Continue,
         }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, ended: bool) -> Action {
+        match self.shared.clone() {
+            Some(shared) => self.on_body(&shared, size, ended),
+            None => Action::Continue,
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.on_http_request_body(0, true)
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
@@ -286,102 +325,5 @@ fn route_tier(policy: &stepgate::policy::Policy) -> Vec<u8> {
         host::property("xds\0route_metadata\0filter_metadata\0stepgate\0tier").unwrap_or_default()
     } else {
         Vec::new()
-    }
-}
-
-fn fingerprint(policy: &stepgate::policy::Policy) -> Vec<u8> {
-    match &policy.names.tls_filter_state {
-        Some(name) => host::property(&format!("filter_state\0{name}")).unwrap_or_default(),
-        None => Vec::new(),
-    }
-}
-
-/// The digest of the client certificate, if there is one: what it identifies and what tokens are bound to.
-fn certificate() -> Vec<u8> {
-    host::property("connection\0sha256_peer_certificate_digest").unwrap_or_default()
-}
-
-fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok().map(str::trim)
-}
-
-/// A field whose text `read` understands; anything else is malformed.
-fn parsed<T>(field: Field<&[u8]>, read: impl Fn(&str) -> Option<T>) -> Field<T> {
-    match field {
-        Field::Absent => Field::Absent,
-        Field::Malformed => Field::Malformed,
-        Field::Present(bytes) => text(bytes)
-            .and_then(read)
-            .map_or(Field::Malformed, Field::Present),
-    }
-}
-
-fn network<'a>(headers: &Collected<'a>) -> NetworkSignals<'a> {
-    let address = host::property("source\0address")
-        .ok()
-        .and_then(|bytes| text(&bytes).and_then(Address::parse));
-    let country = parsed(headers.country, |code| match code.as_bytes() {
-        [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
-            Some([a.to_ascii_uppercase(), b.to_ascii_uppercase()])
-        }
-        _ => None,
-    });
-    NetworkSignals {
-        address: Field::from(address),
-        asn: parsed(headers.asn, |asn| {
-            asn.trim_start_matches(['A', 'a', 'S', 's'])
-                .parse()
-                .ok()
-                .filter(|asn| *asn != 0)
-        }),
-        country,
-        city: headers.city,
-        point: measured(headers).or_else(|| country.present().and_then(countries::point)),
-        anonymiser: Anonymiser(headers.anonymiser),
-    }
-}
-
-/// A measured place: geolocation of an address is good to a city, 50 km.
-fn measured(headers: &Collected<'_>) -> Option<Point> {
-    const CITY_KM: f64 = 50.0;
-    let (lat, lon) = match headers.coordinates {
-        Field::Present(both) => text(both)?.split_once(',')?,
-        _ => match (headers.latitude, headers.longitude) {
-            (Field::Present(lat), Field::Present(lon)) => (text(lat)?, text(lon)?),
-            _ => return None,
-        },
-    };
-    let lat: f64 = lat.trim().parse().ok()?;
-    let lon: f64 = lon.trim().parse().ok()?;
-    let on_earth = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon);
-    on_earth.then_some(Point {
-        lat,
-        lon,
-        radius_km: CITY_KM,
-    })
-}
-
-fn client<'a>(
-    headers: &Collected<'a>,
-    fingerprint: &'a [u8],
-    certificate: &'a [u8],
-) -> ClientSignals<'a> {
-    let given = |bytes: &'a [u8]| (!bytes.is_empty()).then_some(bytes);
-    let hints = &headers.hints;
-    let parsed = user_agent::parse(headers.user_agent.present().unwrap_or(&[])).with_hints(
-        given(hints.brands),
-        given(hints.platform),
-        given(hints.mobile),
-    );
-    ClientSignals {
-        user_agent: headers.user_agent,
-        parsed,
-        language: headers.language,
-        tls: match given(fingerprint) {
-            Some(fingerprint) => Field::Present(fingerprint),
-            None => headers.tls,
-        },
-        certificate: Field::from(given(certificate)),
-        device: headers.device,
     }
 }

@@ -33,6 +33,7 @@ pub(crate) enum MapType {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum BufferType {
+    HttpRequestBody = 0,
     HttpCallResponseBody = 4,
     PluginConfiguration = 7,
 }
@@ -198,6 +199,12 @@ pub(crate) fn reply(
             i32::from(grpc_status),
         )
     })
+}
+
+/// Makes a stream or a root the one that host calls are about, from a callback of another.
+pub(crate) fn activate(context: u32) -> HostResult<()> {
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_set_effective_context(context) })
 }
 
 /// Whether the host can call out and deliver the answer to `context`: an empty call is a bad argument where it can.

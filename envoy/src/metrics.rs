@@ -28,9 +28,10 @@ pub(crate) enum Count {
     JwksFailed,
     SnapshotRecord,
     SnapshotRefused,
+    BodyTimeout,
 }
 
-const COUNTS: [(Count, &str); 13] = [
+const COUNTS: [(Count, &str); 14] = [
     (Count::Learned, "stepgate_learned_total"),
     (Count::LearnSkipped, "stepgate_learning_skipped_total"),
     (Count::CasRetry, "stepgate_cas_retries_total"),
@@ -44,6 +45,7 @@ const COUNTS: [(Count, &str); 13] = [
     (Count::JwksFailed, "stepgate_jwks_failed_total"),
     (Count::SnapshotRecord, "stepgate_snapshot_records_total"),
     (Count::SnapshotRefused, "stepgate_snapshot_refused_total"),
+    (Count::BodyTimeout, "stepgate_body_timeouts_total"),
 ];
 
 const WORDS: [&str; 4] = ["allow", "step-up", "restrict", "deny"];

@@ -89,16 +89,14 @@ impl Root {
             policy.credentials.issuers.len(),
             policy.digest,
         );
-        let now = u32::try_from(host::now_ms().div_euclid(1000)).unwrap_or(0);
-        for expired in policy.expired_networks(now) {
-            log::warn!("stepgate: {expired}");
-        }
+        shared.warn_of_expired(u32::try_from(host::now_ms().div_euclid(1000)).unwrap_or(0));
         if !memory.is_shared() {
             log::warn!(
                 "stepgate: the host has no shared data: every worker learns for itself, in at most 4 MiB, and forgets with its VM"
             );
         }
         if !ticks {
+            shared.holding.has_no_ticks();
             log::warn!(
                 "stepgate: the host has no ticks: what one worker learns of everybody stays with it"
             );
@@ -173,14 +171,19 @@ impl RootContext for Root {
         };
         let now = host::now_ms();
         shared.refresh(now);
-        shared.close_idle(u32::try_from(now.div_euclid(1000)).unwrap_or(0));
+        shared
+            .holding
+            .sweep(self.id, now, |what| shared.metrics.count(what));
+        let seconds = u32::try_from(now.div_euclid(1000)).unwrap_or(0);
+        shared.close_idle(seconds);
         if self.is_newest() {
+            shared.warn_of_expired(seconds);
             shared.work(self.can_call_out, now);
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Exchange::new(self.shared.clone())))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Exchange::new(id, self.shared.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

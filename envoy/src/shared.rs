@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use arrayvec::ArrayVec;
 use stepgate::assess::{Assessment, SOURCES};
+use stepgate::baseline::account::Account;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::profile::Profile;
 use stepgate::baseline::source::{Source, SourceKey};
@@ -22,6 +23,7 @@ use crate::collect::Wanted;
 use crate::credential::KnownToken;
 use crate::crowd::Crowd;
 use crate::jwks::Sources;
+use crate::login::Holding;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
 use crate::snapshot::Loading;
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) sources: Sources,
     loading: Loading,
     pub(crate) metrics: Metrics,
+    /// Requests that wait for their bodies.
+    pub(crate) holding: Holding,
     windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
@@ -51,6 +55,8 @@ pub(crate) struct Shared {
     generation: Cell<u64>,
     /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
     decisions: Cell<u64>,
+    /// Lists and exceptions that had expired when it was last said.
+    expired: Cell<usize>,
 }
 
 impl Shared {
@@ -76,12 +82,14 @@ impl Shared {
                 &metrics,
             ),
             metrics,
+            holding: Holding::default(),
             windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
             proofs: RefCell::default(),
             generation: Cell::new(0),
             decisions: Cell::new(RandomState::new().hash_one(now)),
+            expired: Cell::new(0),
             policy,
         }
     }
@@ -147,6 +155,14 @@ impl Shared {
             .insert(digest, self.generation.get(), valid_until, now, token);
     }
 
+    /// The record of the name that a login tries.
+    pub(crate) fn account(&self, features: &Features) -> Option<Box<Account>> {
+        match self.store.read(features.tried?, &self.metrics) {
+            Found::Record(account) => Some(account),
+            Found::Nothing | Found::Unreadable => None,
+        }
+    }
+
     /// The records of the sources that are known.
     pub(crate) fn sources(&self, wanted: &[SourceKey]) -> ArrayVec<(SourceKey, Source), SOURCES> {
         let read = |key: &SourceKey| match self.store.read(key.locator(), &self.metrics) {
@@ -159,13 +175,13 @@ impl Shared {
     /// Learns from the outcome of a request: the records now, everybody now in this VM's copy and at the next tick in all.
     pub(crate) fn learn(&self, features: &Features, assessment: &Assessment, outcome: Outcome) {
         let mut lessons = ArrayVec::new();
-        let mut source = None;
+        let (mut source, mut account) = (None, None);
         {
             let population = self.crowd.population();
             let mut learn = |record: Option<&IdentityRecord>| {
                 let known = Known::of(&population).with_identity(record);
                 let seen = observe(features, assessment, outcome, &known);
-                (lessons, source) = (seen.lessons, seen.source);
+                (lessons, source, account) = (seen.lessons, seen.source, seen.account);
                 seen.record
             };
             match features.identity {
@@ -178,6 +194,15 @@ impl Shared {
         }
         for lesson in lessons {
             self.crowd.learn(lesson);
+        }
+        if let (Some(locator), Some(lesson)) = (features.tried, account) {
+            let learn = |record: Option<&Account>| {
+                let mut record = record.cloned().unwrap_or_default();
+                record.learn(features, lesson);
+                Some(record)
+            };
+            let written = self.store.update(locator, &self.metrics, learn);
+            self.count(written);
         }
         if let Some(lesson) = &source {
             for key in SourceKey::of(features) {
@@ -228,6 +253,16 @@ impl Shared {
         };
         self.learn_window(closed);
         self.learn_window(pushed_out);
+    }
+
+    /// Names the lists and exceptions that have expired, whenever there are more of them.
+    pub(crate) fn warn_of_expired(&self, now: u32) {
+        let count = self.policy.expired(now).count();
+        if self.expired.replace(count) < count {
+            for expired in self.policy.expired(now) {
+                log::warn!("stepgate: {expired}");
+            }
+        }
     }
 
     /// Closes windows that were left alone.

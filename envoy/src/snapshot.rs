@@ -167,7 +167,7 @@ fn merge(record: &SnapshotRecord<'_>, store: &Store, metrics: &Metrics) {
             })
         }),
         // Sources are traffic and not habit: no snapshot holds them.
-        PageKind::Source => return,
+        PageKind::Source | PageKind::Account => return,
     };
     match written {
         None => metrics.count(Count::BadRecord),

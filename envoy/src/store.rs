@@ -5,8 +5,9 @@
 use std::fmt;
 use std::rc::Rc;
 
+use stepgate::baseline::account::Account;
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind, source_pages};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageHealth, PageKind};
 use stepgate::baseline::profile::Profile;
 use stepgate::baseline::source::Source;
 use stepgate::policy::PolicyError;
@@ -47,6 +48,22 @@ impl Record for IdentityRecord {
 
 impl Record for Source {
     const KIND: PageKind = PageKind::Source;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode(bytes);
+    }
+
+    fn activity(&self) -> Activity {
+        self.activity()
+    }
+}
+
+impl Record for Account {
+    const KIND: PageKind = PageKind::Account;
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         Self::decode(bytes)
@@ -135,9 +152,9 @@ impl Store {
     }
 
     fn create(&self) {
-        for kind in [PageKind::Identity, PageKind::Routes, PageKind::Source] {
+        for kind in PageKind::ALL {
             let empty = Page::empty(kind, &self.key);
-            for index in 0..self.pages(kind) {
+            for index in 0..kind.share(self.pages) {
                 let name = Name { kind, index };
                 match self
                     .memory
@@ -151,19 +168,10 @@ impl Store {
         }
     }
 
-    fn pages(&self, kind: PageKind) -> u64 {
-        let part = source_pages(self.pages);
-        let pages = match kind {
-            PageKind::Source | PageKind::Routes => part,
-            PageKind::Identity => self.pages.saturating_sub(2 * part),
-        };
-        pages.max(1)
-    }
-
     fn name<R: Record>(&self, locator: Locator) -> Name {
         Name {
             kind: R::KIND,
-            index: locator.page % self.pages(R::KIND),
+            index: locator.page % R::KIND.share(self.pages),
         }
     }
 
@@ -261,6 +269,7 @@ impl fmt::Display for Name {
             PageKind::Identity => 'i',
             PageKind::Routes => 'r',
             PageKind::Source => 's',
+            PageKind::Account => 'a',
         };
         write!(f, "{mark}{:x}", self.index)
     }

@@ -2,6 +2,7 @@
 //! May use: signals.
 //! Must not: decide, or know where the pages are stored.
 
+pub mod account;
 pub mod bytes;
 pub mod decay;
 pub mod hours;
@@ -15,6 +16,7 @@ pub mod rate;
 pub mod recent;
 pub mod revocation;
 pub mod session;
+mod share;
 pub mod snapshot;
 pub mod source;
 pub mod tally;

@@ -33,12 +33,8 @@ pub enum PageKind {
     Routes = 2,
     /// Counters of networks and devices.
     Source = 3,
-}
-
-/// How many of `pages` hold sources, and how many profiles: an eighth each, the rest holds identities.
-#[must_use]
-pub const fn source_pages(pages: u64) -> u64 {
-    if pages < 16 { 1 } else { pages / 8 }
+    /// Names that logins try.
+    Account = 4,
 }
 
 impl PageKind {
@@ -47,7 +43,7 @@ impl PageKind {
     pub const fn max_record(self) -> usize {
         match self {
             Self::Routes => PAGE_BYTES / 3,
-            Self::Identity | Self::Source => MAX_RECORD,
+            Self::Identity | Self::Source | Self::Account => MAX_RECORD,
         }
     }
 
@@ -58,6 +54,7 @@ impl PageKind {
             1 => Some(Self::Identity),
             2 => Some(Self::Routes),
             3 => Some(Self::Source),
+            4 => Some(Self::Account),
             _ => None,
         }
     }

@@ -114,10 +114,10 @@ impl Recent {
         }
         out.u32(self.period);
         for (half, mark) in [(self.now, 0), (self.before, BITS as u8)] {
-            for index in 0..BITS as u8 {
-                if half >> index & 1 == 1 {
-                    out.u8(index | mark);
-                }
+            let mut rest: u128 = half;
+            while rest != 0 {
+                out.u8(rest.trailing_zeros() as u8 | mark);
+                rest &= rest - 1;
             }
         }
     }
@@ -187,6 +187,17 @@ impl Minutes {
         let mut turned = *self;
         turned.turn(minute);
         turned.ring.iter().map(|count| u32::from(*count)).sum()
+    }
+
+    /// When the quarter of an hour up to then has fewer than `most` events, in seconds since 1970; absent: it has now.
+    #[must_use]
+    pub fn below(&self, now: u32, most: u32) -> Option<u32> {
+        let minute = now / 60;
+        (0..=MINUTES)
+            .map(|later| minute.saturating_add(later))
+            .find(|minute| self.sum(*minute) < most)
+            .filter(|free| *free > minute)
+            .map(|free| free.saturating_mul(60))
     }
 
     /// The newest minute something was counted in.

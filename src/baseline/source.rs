@@ -160,6 +160,24 @@ impl Source {
         now < self.hot || self.burst(now) >= BURST
     }
 
+    /// When it is calm again, in seconds since 1970; absent: it is now.
+    #[must_use]
+    pub fn hot_until(&self, now: u32) -> Option<u32> {
+        let burst = self.failures.below(now, BURST);
+        burst.max((now < self.hot).then_some(self.hot))
+    }
+
+    /// When fewer than `most` names failed here of late, in seconds since 1970; absent: it is so now.
+    #[must_use]
+    pub fn names_below(&self, now: u32, most: f64) -> Option<u32> {
+        let period = now / NAMES;
+        (0..=2)
+            .map(|later| period.saturating_add(later))
+            .find(|period| self.names.estimate(*period) < most)
+            .filter(|free| *free > period)
+            .map(|free| free.saturating_mul(NAMES))
+    }
+
     /// Failures of the last quarter of an hour.
     #[must_use]
     pub fn burst(&self, now: u32) -> u32 {
@@ -169,7 +187,13 @@ impl Source {
     /// Whether many identities use it: then it says nothing about one of them, and is nobody's place.
     #[must_use]
     pub fn is_shared(&self, now: u32) -> bool {
-        self.owners.estimate(now / OWNERS) >= SHARED
+        self.owners(now) >= SHARED
+    }
+
+    /// Distinct identities that succeeded within the last 12 to 24 hours.
+    #[must_use]
+    pub fn owners(&self, now: u32) -> f64 {
+        self.owners.estimate(now / OWNERS)
     }
 
     /// Distinct names of the last 30 to 60 minutes.

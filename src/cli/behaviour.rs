@@ -2,8 +2,6 @@
 //! May use: the engine's baseline.
 //! Must not: judge.
 
-use std::collections::HashMap;
-
 use stepgate::baseline::ongoing::Ongoing;
 use stepgate::baseline::page::PageKind;
 use stepgate::baseline::population::Population;
@@ -13,11 +11,13 @@ use stepgate::evidence::Watched;
 use stepgate::observe::lesson_of_window;
 use stepgate::signals::keyed::Locator;
 
+use super::located::Located;
+
 /// What followed identities do.
 #[derive(Debug, Default)]
 pub(crate) struct Behaviour {
-    profiles: HashMap<Locator, Profile>,
-    ongoing: HashMap<Locator, Ongoing>,
+    profiles: Located<Profile>,
+    ongoing: Located<Ongoing>,
 }
 
 impl Behaviour {

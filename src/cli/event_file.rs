@@ -20,6 +20,8 @@ pub(crate) struct Tally {
     pub(crate) events: u64,
     /// Lines that were no events.
     pub(crate) bad: u64,
+    /// Lines that were something else, and were taken as that.
+    pub(crate) others: u64,
 }
 
 impl Tally {
@@ -36,7 +38,7 @@ impl Tally {
 
     /// Refuses input without a single event; says how many lines were skipped otherwise.
     pub(crate) fn check(self) -> Result<Self, Failure> {
-        if self.events > 0 {
+        if self.events + self.others > 0 {
             if self.bad > NAMED {
                 say(format_args!("{} lines skipped", self.bad));
             }
@@ -54,6 +56,16 @@ impl Tally {
 pub(crate) fn each(
     files: &[PathBuf],
     progress: &Progress,
+    take: impl FnMut(&Event<'_>) -> Result<(), Failure>,
+) -> Result<Tally, Failure> {
+    each_or(files, progress, |_| Ok(false), take)
+}
+
+/// The same of files that may hold other lines too: `other` says whether it took a line, or why it is a bad one.
+pub(crate) fn each_or(
+    files: &[PathBuf],
+    progress: &Progress,
+    mut other: impl FnMut(&[u8]) -> Result<bool, String>,
     mut take: impl FnMut(&Event<'_>) -> Result<(), Failure>,
 ) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
@@ -65,8 +77,11 @@ pub(crate) fn each(
         }
         let name = input::name(path);
         while let Some((number, line)) = lines.next()? {
+            let other = other(line);
             match Event::parse(line) {
                 _ if line.trim_ascii().is_empty() => {}
+                _ if other == Ok(true) => tally.others += 1,
+                _ if other.is_err() => tally.bad(&name, number, other.err().unwrap_or_default()),
                 Ok(event) => {
                     tally.events += 1;
                     take(&event)?;

@@ -2,15 +2,15 @@
 //! May use: the baseline.
 //! Must not: decide what is learned.
 
-use std::collections::HashMap;
-
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind, source_pages};
+use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
 use stepgate::signals::keyed::{HashKey, Locator};
+
+use super::located::Located;
 
 /// Identities and sources.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 enum Table {
     /// Every record.
-    Unbounded(HashMap<Locator, Box<[u8]>>),
+    Unbounded(Located<Box<[u8]>>),
     /// A fixed number of pages; the least active record of a full page makes room.
     Pages(Vec<Page>),
 }
@@ -33,17 +33,16 @@ impl Memory {
     pub(crate) fn new(mebibytes: Option<u32>, key: &HashKey) -> Self {
         let Some(mebibytes) = mebibytes else {
             return Self {
-                identities: Table::Unbounded(HashMap::new()),
-                sources: Table::Unbounded(HashMap::new()),
+                identities: Table::Unbounded(Located::default()),
+                sources: Table::Unbounded(Located::default()),
             };
         };
         let pages = ((mebibytes as u64) << 20) / PAGE_BYTES as u64;
-        let sources = source_pages(pages);
         let table =
-            |kind, pages: u64| Table::Pages(vec![Page::empty(kind, key); pages.max(1) as usize]);
+            |kind: PageKind| Table::Pages(vec![Page::empty(kind, key); kind.share(pages) as usize]);
         Self {
-            identities: table(PageKind::Identity, pages - 2 * sources),
-            sources: table(PageKind::Source, sources),
+            identities: table(PageKind::Identity),
+            sources: table(PageKind::Source),
         }
     }
 
@@ -151,9 +150,10 @@ impl Table {
 
     fn store(&mut self, locator: Locator, bytes: &[u8], activity: Activity, key: &HashKey) {
         match self {
-            Self::Unbounded(records) => {
-                records.insert(locator, bytes.into());
-            }
+            Self::Unbounded(records) => match records.get_mut(&locator) {
+                Some(record) if record.len() == bytes.len() => record.copy_from_slice(bytes),
+                _ => drop(records.insert(locator, bytes.into())),
+            },
             Self::Pages(pages) => {
                 let index = index(pages.len(), locator);
                 if let Some(page) = pages.get_mut(index) {

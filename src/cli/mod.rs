@@ -12,6 +12,7 @@ mod import;
 mod input;
 mod key;
 mod live;
+mod located;
 mod memory;
 mod policy_file;
 mod progress;

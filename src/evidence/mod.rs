@@ -16,6 +16,7 @@ mod velocity;
 
 use arrayvec::ArrayVec;
 
+use crate::baseline::account::Account;
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::{PatternLesson, Population};
 use crate::baseline::revocation::Revocations;
@@ -55,6 +56,8 @@ pub struct Known<'a> {
     pub sources: &'a [(SourceKey, Source)],
     /// What was revoked.
     pub revocations: Option<&'a Revocations>,
+    /// The record of the name that a login tries.
+    pub account: Option<&'a Account>,
 }
 
 impl<'a> Known<'a> {
@@ -67,7 +70,15 @@ impl<'a> Known<'a> {
             behaviour: None,
             sources: &[],
             revocations: None,
+            account: None,
         }
+    }
+
+    /// The same with the record of the name that is tried.
+    #[must_use]
+    pub const fn with_account(mut self, account: Option<&'a Account>) -> Self {
+        self.account = account;
+        self
     }
 
     /// The same with what was revoked.
@@ -98,7 +109,7 @@ impl<'a> Known<'a> {
         self
     }
 
-    fn source(&self, kind: SourceKind) -> Option<&'a Source> {
+    pub(crate) fn source(&self, kind: SourceKind) -> Option<&'a Source> {
         self.sources
             .iter()
             .find(|(key, _)| key.kind == kind)

@@ -391,6 +391,24 @@ reasons! {
     SteppedUp "stepped-up" Token Note 0.0
         "a recent and sufficient authentication: novelty is discounted"
         "sufficient acr or amr and auth_time within max_age";
+    Denylisted "denylisted" Token Rule 0.0
+        "an entry of the denylist names who asks, or from where or with what"
+        "rule: 403 (401 where a challenge is asked of who shows no credential)";
+    DenylistChallenge "denylist-challenge" Token Rule 0.0
+        "an entry of the denylist asks for a stronger authentication"
+        "rule: step-up, or restrict for machines, unless stepped up";
+    Excepted "excepted" Behaviour Note 0.0
+        "an exception of the policy took something off; the audit line names it"
+        "note";
+    TooManyFailures "too-many-failures" Velocity Rule 0.0
+        "the name that is tried failed too often from places that are not its own, or too many names failed from this network"
+        "rule: 429 or 403 until the failures of the last 15 minutes (of a name), or the names of the last hour (of a network), are fewer than `login` allows; places where the name has logged in before are exempt";
+    OwnPlace "own-place" Network Note 0.0
+        "the name that is tried has logged in from this network with this browser, or with this device, within 90 days"
+        "failures elsewhere are not held against it";
+    UnreadableLogin "unreadable-login" Behaviour Rule 0.0
+        "the name that is tried cannot be read: the body is too long, compressed or damaged, or there are two names"
+        "rule: passes, or 403 where `login.unreadable` says so";
     Unreadable "record-unreadable" Behaviour Note 0.0
         "the stored baseline could not be read: decided without it"
         "note";

@@ -127,7 +127,7 @@ fn wide(source: &Source, now: u32, usual: f64) -> f64 {
 
 fn identities(source: &Source, features: &Features) -> f64 {
     let now = features.now;
-    let names = match features.identity {
+    let names = match features.tried.or(features.identity) {
         Some(locator) => source.names_with(locator.tag as u32, now),
         None => source.names(now),
     };

@@ -3,8 +3,10 @@
 //! Must not: accept anything it does not understand.
 
 use super::PolicyError;
+use super::canary;
 use super::config::{ClassName, PolicyConfig, TierConfig, Watch};
 use super::credentials::TokenPlace;
+use super::exceptions::Exceptions;
 use super::names::{SignalNames, header_name};
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
 use crate::evidence::{External, Reason, Weights};
@@ -31,6 +33,8 @@ pub struct Policy {
     pub weights: Weights,
     /// What others know.
     pub external: External,
+    /// Exceptions from what the score says.
+    pub exceptions: Exceptions,
     /// Routes no tier matches.
     pub default_tier: Tier,
     /// Tiers, first match holds.
@@ -93,18 +97,17 @@ impl Policy {
             .unwrap_or(&self.default_tier)
     }
 
-    /// Lists that say nothing any more, with their path and whom to ask.
-    pub fn expired_networks(&self, now: u32) -> impl Iterator<Item = String> {
+    /// Lists and exceptions that say nothing any more, with their path and whom to ask.
+    pub fn expired(&self, now: u32) -> impl Iterator<Item = String> {
         let lists = self.external.networks.iter().zip(&self.config.networks);
         lists
             .enumerate()
             .filter(move |(_, (list, _))| list.expires <= now)
             .map(|(index, (_, written))| {
-                format!(
-                    "networks[{index}]: expired {} and counts nothing; ask its owner `{}` whether it still holds",
-                    written.expires, written.owner
-                )
+                let path = format!("networks[{index}]");
+                super::term::ended(&path, &written.expires, &written.owner)
             })
+            .chain(self.exceptions.ended(now))
     }
 
     /// Whether what this identity does is followed.
@@ -157,6 +160,7 @@ impl Policy {
         for (index, amr) in config.challenge.amr.iter().enumerate() {
             quotable(&format!("challenge.amr[{index}]"), amr)?;
         }
+        super::login::compile(&config.login, "login")?;
         let default_tier = tier(
             config,
             &TierConfig {
@@ -188,6 +192,7 @@ impl Policy {
             prior,
             weights,
             external: super::external::compile(config)?,
+            exceptions: super::exceptions::compile(config)?,
             default_tier,
             tiers,
             challenge: Challenge {
@@ -277,10 +282,24 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         (None, Some(general)) => Some(super::external::fence(general, "fence")?),
         (None, None) => None,
     };
-    Ok(Tier {
+    let logs_in = matches!(written.class, ClassName::Login | ClassName::Recovery);
+    let login = match (&written.login, logs_in) {
+        (Some(own), true) => Some(super::login::compile(own, &at("login"))?),
+        (None, true) => Some(super::login::compile(&config.login, "login")?),
+        (Some(_), false) => {
+            return Err(PolicyError::new(
+                at("login"),
+                "has no meaning here; allowed: in tiers with class login or recovery",
+            ));
+        }
+        (None, false) => None,
+    };
+    let mode = written.mode.unwrap_or(config.mode);
+    let canary = canary::of(config, written, mode, &at("canary_permille"))?;
+    let tier = Tier {
         name: written.name.clone(),
         matcher,
-        mode: written.mode.unwrap_or(config.mode),
+        mode,
         step_up,
         deny,
         acr_values: acr_values.clone(),
@@ -295,6 +314,12 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
             ClassName::Bulk => Class::Bulk,
         },
         fence,
+        canary: None,
+        login,
+    };
+    Ok(match canary {
+        Some(permille) => tier.with_canary(permille),
+        None => tier,
     })
 }
 

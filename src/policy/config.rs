@@ -23,9 +23,15 @@ macro_rules! section {
     (@default $default:expr) => { $default };
 }
 
+mod exceptions;
 mod external;
+mod login;
 
+pub use exceptions::{
+    AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
+};
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
+pub use login::{LoginConfig, UnreadableLogin};
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,6 +52,9 @@ section! {
     PolicyConfig {
         /// `shadow`, `enforce` or `off`.
         mode: Mode,
+        /// In `enforce` mode: of a thousand identities so many are enforced for, the rest is in shadow. Which they are depends on the
+        /// hash key only, so that every replica has the same; requests without an identity count by their address. 0 to 1000.
+        canary_permille: Option<u16>,
         /// Secret from which all hashes in the baseline are made; at least 16 characters, the same for the filter and for
         /// `stepgate train`. The environment variable `STEPGATE_KEY` of the VM goes first. Without either a public constant is
         /// used and a warning is logged.
@@ -66,6 +75,10 @@ section! {
         networks: Vec<NetworkListConfig>,
         /// Countries requests may come from.
         fence: Option<FenceConfig>,
+        /// Allowlists and denylists, journeys and campaigns.
+        exceptions: ExceptionsConfig,
+        /// Login, recovery and token endpoints.
+        login: LoginConfig,
         /// Groups of routes that are treated differently; the first that matches holds.
         tiers: Vec<TierConfig>,
         /// What is written to the log.
@@ -327,6 +340,8 @@ section! {
         route_metadata: bool,
         /// Overrides `mode`.
         mode: Option<Mode>,
+        /// Overrides `canary_permille`.
+        canary_permille: Option<u16>,
         /// Overrides `score.step_up`.
         step_up: Option<f64>,
         /// Overrides `score.deny`.
@@ -339,6 +354,8 @@ section! {
         require_identity: bool,
         /// Overrides `fence`.
         fence: Option<FenceConfig>,
+        /// Overrides `login`, as a whole; only with class `login` or `recovery`.
+        login: Option<LoginConfig>,
         /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive` or `bulk`.
         class: ClassName,
     }

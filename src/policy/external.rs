@@ -4,10 +4,10 @@
 
 use super::PolicyError;
 use super::config::{FenceAction, FenceConfig, NetworkListConfig, PolicyConfig, RiskConfig};
+use super::term::{self, Written};
 use crate::evidence::{External, Fence, NetworkList, RiskScale};
 use crate::signals::address::{CidrSet, MAX_ENTRIES};
 use crate::signals::countries;
-use crate::signals::ecs::parse_time;
 
 pub(super) fn compile(config: &PolicyConfig) -> Result<External, PolicyError> {
     let mut networks = Vec::with_capacity(config.networks.len());
@@ -38,25 +38,14 @@ pub(super) fn compile(config: &PolicyConfig) -> Result<External, PolicyError> {
 
 fn network_list(written: &NetworkListConfig, path: &str) -> Result<NetworkList, PolicyError> {
     let at = |key: &str| format!("{path}.{key}");
-    for (key, value, what) in [
-        ("owner", &written.owner, "who answers for the list"),
-        ("reason", &written.reason, "why these networks are listed"),
-    ] {
-        if value.trim().is_empty() {
-            return Err(PolicyError::new(at(key), format!("is absent; say {what}")));
-        }
-    }
-    let expires = parse_time(&written.expires)
-        .filter(|time| *time < f64::from(u32::MAX))
-        .ok_or_else(|| {
-            PolicyError::new(
-                at("expires"),
-                format!(
-                    "`{}` is not a time; allowed: RFC 3339, such as 2030-01-31T00:00:00Z",
-                    written.expires.escape_debug()
-                ),
-            )
-        })?;
+    let term = term::compile(&Written {
+        path,
+        end: "expires",
+        from: None,
+        until: &written.expires,
+        owner: &written.owner,
+        reason: &written.reason,
+    })?;
     if written.networks.is_empty() {
         return Err(PolicyError::new(
             at("networks"),
@@ -76,7 +65,7 @@ fn network_list(written: &NetworkListConfig, path: &str) -> Result<NetworkList, 
     Ok(NetworkList {
         networks,
         nats: written.score,
-        expires: expires as u32,
+        expires: term.until,
     })
 }
 
@@ -111,6 +100,22 @@ fn risk_scale(written: &RiskConfig) -> Result<RiskScale, PolicyError> {
     })
 }
 
+/// A country by its code.
+pub(super) fn country(path: &str, name: &str) -> Result<[u8; 2], PolicyError> {
+    <[u8; 2]>::try_from(name.as_bytes())
+        .ok()
+        .filter(|code| countries::point(*code).is_some())
+        .ok_or_else(|| {
+            PolicyError::new(
+                path,
+                format!(
+                    "`{}` is not a country; allowed: ISO 3166-1 alpha-2 in upper case",
+                    name.escape_debug()
+                ),
+            )
+        })
+}
+
 pub(super) fn fence(written: &FenceConfig, path: &str) -> Result<Fence, PolicyError> {
     if written.allowed.is_empty() && written.forbidden.is_empty() {
         return Err(PolicyError::new(
@@ -122,20 +127,7 @@ pub(super) fn fence(written: &FenceConfig, path: &str) -> Result<Fence, PolicyEr
         names
             .iter()
             .enumerate()
-            .map(|(index, name)| {
-                <[u8; 2]>::try_from(name.as_bytes())
-                    .ok()
-                    .filter(|code| countries::point(*code).is_some())
-                    .ok_or_else(|| {
-                        PolicyError::new(
-                            format!("{path}.{key}[{index}]"),
-                            format!(
-                                "`{}` is not a country; allowed: ISO 3166-1 alpha-2 in upper case",
-                                name.escape_debug()
-                            ),
-                        )
-                    })
-            })
+            .map(|(index, name)| country(&format!("{path}.{key}[{index}]"), name))
             .collect::<Result<Vec<_>, _>>()
     };
     let fence = Fence {
@@ -170,8 +162,8 @@ mod tests {
         let list = r#"{"networks":[{"networks":["198.51.100.0/24"],"expires":"2030-01-31T00:00:00Z","owner":"soc","reason":"botnet"}]}"#;
         let policy = Policy::parse(list).unwrap();
         assert_eq!(policy.external.networks.len(), 1);
-        assert_eq!(policy.expired_networks(1_800_000_000).count(), 0);
-        let expired: Vec<String> = policy.expired_networks(1_900_000_000).collect();
+        assert_eq!(policy.expired(1_800_000_000).count(), 0);
+        let expired: Vec<String> = policy.expired(1_900_000_000).collect();
         assert_eq!(
             expired,
             [
@@ -181,11 +173,11 @@ mod tests {
         for (without, message) in [
             (
                 "\"owner\":\"soc\",",
-                "networks[0].owner: is absent; say who answers for the list",
+                "networks[0].owner: is absent; say who answers for it",
             ),
             (
                 ",\"reason\":\"botnet\"",
-                "networks[0].reason: is absent; say why these networks are listed",
+                "networks[0].reason: is absent; say why it is needed",
             ),
             (
                 "\"expires\":\"2030-01-31T00:00:00Z\",",

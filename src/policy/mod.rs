@@ -2,11 +2,16 @@
 //! May use: signals, token, evidence, score.
 //! Must not: read files, or be half valid.
 
+mod canary;
 mod compile;
 pub mod config;
 mod credentials;
+mod exceptions;
 mod external;
+mod login;
 mod names;
+mod place;
+mod term;
 mod tiers;
 
 use std::fmt;
@@ -14,6 +19,8 @@ use std::fmt;
 pub use compile::{Challenge, Credentials, Policy};
 pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
 pub use credentials::TokenPlace;
+pub use exceptions::{Asker, Denial, Excepted, Exceptions};
+pub use login::Login;
 pub use names::SignalNames;
 pub use tiers::{Route, Tier};
 
@@ -37,7 +44,7 @@ impl PolicyError {
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if matches!(self.path.as_str(), "" | "." | "?") {
+        if self.path.is_empty() {
             f.write_str(&self.message)
         } else {
             write!(f, "{}: {}", self.path, self.message)
@@ -54,14 +61,10 @@ impl Policy {
     /// The first thing that is wrong, with its path and what is allowed.
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
         let json = if json.trim().is_empty() { "{}" } else { json };
-        let mut input = serde_json::Deserializer::from_str(json);
-        let config: PolicyConfig =
-            serde_path_to_error::deserialize(&mut input).map_err(|error| {
-                PolicyError::new(error.path().to_string(), error.inner().to_string())
-            })?;
-        input
-            .end()
-            .map_err(|error| PolicyError::new("", error.to_string()))?;
+        let config: PolicyConfig = serde_json::from_str(json).map_err(|error| {
+            let path = place::path_at(json, error.line(), error.column());
+            PolicyError::new(path, error.to_string())
+        })?;
         Self::compile(&config)
     }
 }

@@ -3,6 +3,7 @@
 //! Must not: look at anything but host, path, method and route metadata.
 
 use super::config::Mode;
+use super::login::Login;
 use crate::evidence::Fence;
 use crate::signals::features::Class;
 
@@ -28,6 +29,17 @@ pub struct Tier {
     pub class: Class,
     /// Countries requests may come from.
     pub fence: Option<Fence>,
+    /// How logins are read and refused; absent where the class is neither login nor recovery.
+    pub login: Option<Login>,
+    /// For whom it is enforced, where not for all.
+    pub(super) canary: Option<Canary>,
+}
+
+/// A part of all identities, and how the rest is treated.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Canary {
+    permille: u16,
+    rest: Box<Tier>,
 }
 
 /// What decides about the tier of a request.
@@ -53,6 +65,25 @@ pub(super) struct Matcher {
 }
 
 impl Tier {
+    /// The tier as it holds for identities of a cohort (0 to 999): in shadow for those outside the canary.
+    #[must_use]
+    pub fn of_cohort(&self, cohort: u16) -> &Self {
+        match &self.canary {
+            Some(canary) if cohort >= canary.permille => &canary.rest,
+            Some(_) | None => self,
+        }
+    }
+
+    /// The same, enforced for so many of a thousand identities only.
+    pub(super) fn with_canary(mut self, permille: u16) -> Self {
+        let rest = Box::new(Self {
+            mode: Mode::Shadow,
+            ..self.clone()
+        });
+        self.canary = Some(Canary { permille, rest });
+        self
+    }
+
     /// Whether the tier holds for `route`.
     #[must_use]
     pub fn matches(&self, route: &Route<'_>) -> bool {

@@ -83,6 +83,8 @@ pub struct Event<'a> {
     pub token_acr: Option<Cow<'a, str>>,
     /// `token.amr` (own), in the order given.
     pub token_amr: Vec<Cow<'a, str>>,
+    /// `token.scope` (own): as granted (RFC 6749 section 3.3), one text parted by spaces or a list.
+    pub token_scope: Vec<Cow<'a, str>>,
     /// `identity.kind` (own).
     pub kind: Option<Kind>,
     /// `identity.group` (own): the peer group.

@@ -6,7 +6,7 @@ use super::address::Address;
 use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
-use super::request::{Anonymiser, Kind, Signals, Standing};
+use super::request::{Anonymiser, Field, Kind, Signals, Standing};
 use super::route;
 
 /// What a route is, as far as risk is concerned.
@@ -25,6 +25,21 @@ pub enum Class {
     Sensitive,
     /// Export of many records.
     Bulk,
+}
+
+impl Class {
+    /// The word in policies and audit lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Login => "login",
+            Self::Recovery => "recovery",
+            Self::Privileged => "privileged",
+            Self::Sensitive => "sensitive",
+            Self::Bulk => "bulk",
+        }
+    }
 }
 
 /// Major versions of browser and operating system; 0: not said.
@@ -75,6 +90,8 @@ pub struct Features {
     pub version: ClientVersion,
     /// Device class.
     pub device: u32,
+    /// Device cookie.
+    pub cookie: u32,
     /// A tool, a headless browser, or no user agent at all.
     pub script: bool,
     /// JA3/JA4 or certificate.
@@ -101,6 +118,12 @@ pub struct Features {
     pub class: Class,
     /// The method changes nothing.
     pub safe: bool,
+    /// Of a thousand parts of all identities the one this belongs to; by the address where none is named.
+    pub cohort: u16,
+    /// Where the record of the name lives that a login tries; absent where it tries none, or one that cannot be read.
+    pub tried: Option<Locator>,
+    /// The login tries a name that cannot be read.
+    pub unreadable_name: bool,
 }
 
 fn seconds(time: Option<i64>) -> u32 {
@@ -171,6 +194,7 @@ impl Features {
                 Some(cookie) => hash(Domain::Device, Some(cookie)),
                 None => hash(Domain::UserAgent, client.user_agent.present()),
             },
+            cookie: hash(Domain::Device, client.device.present()),
             browser: browser << 16 | os,
             os: os << 8 | device,
             version: ClientVersion {
@@ -204,6 +228,12 @@ impl Features {
                 _ => Class::Ordinary,
             },
             safe: matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b""),
+            cohort: match subject {
+                Some(subject) => key.cohort(subject.id.as_bytes()),
+                None => address.map_or(0, |address| key.cohort(&address.subscriber().octets())),
+            },
+            tried: None,
+            unreadable_name: false,
         };
         features.event = features.authentication_event(key, session_id, token_id, signals);
         features
@@ -219,6 +249,17 @@ impl Features {
             // A recovery proves nothing: the context it is made from is not learned.
             self.event = 0;
         }
+        self
+    }
+
+    /// The same, trying to log in under a name.
+    #[must_use]
+    pub fn trying(mut self, name: &Field<String>, key: &HashKey) -> Self {
+        self.unreadable_name = *name == Field::Malformed;
+        self.tried = match name {
+            Field::Present(name) => Some(key.locate(Domain::Name, &[name.as_bytes()])),
+            Field::Absent | Field::Malformed => None,
+        };
         self
     }
 

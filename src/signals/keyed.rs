@@ -55,6 +55,8 @@ pub enum Domain {
     Shape,
     /// Issuer of a token.
     Issuer,
+    /// Name that a login tries.
+    Name,
 }
 
 /// The address of an identity in the baseline: which page, and which record in it.
@@ -107,6 +109,12 @@ impl HashKey {
     #[must_use]
     pub fn hash32(&self, domain: Domain, bytes: &[u8]) -> u32 {
         ((self.hash64(domain, bytes) >> 32) as u32).max(1)
+    }
+
+    /// Which of a thousand parts these bytes belong to: independent of where the baseline keeps them.
+    #[must_use]
+    pub fn cohort(&self, bytes: &[u8]) -> u16 {
+        (self.hash64(Domain::Cohort, bytes) % 1000) as u16
     }
 
     /// Where the identity named by these parts lives. The parts are length-delimited.

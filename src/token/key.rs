@@ -2,9 +2,9 @@
 //! May use `jsonwebtoken` to check keys and signatures.
 //! Must not parse JWK (that is `jwks`) or choose among keys (that is `key_set`).
 
-use jsonwebtoken::crypto::rust_crypto;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
+use super::SOFTWARE;
 use super::der::{self, PublicKey};
 
 /// Smaller RSA keys can be broken by those who care.
@@ -107,6 +107,8 @@ impl Key {
         signature: &str,
         length: usize,
     ) -> bool {
+        // Where nobody installed another provider. Without one jsonwebtoken would panic.
+        let _installed_before = SOFTWARE.install_default();
         length == self.signature_bytes(algorithm)
             && jsonwebtoken::crypto::verify(signature, message, &self.decoding, algorithm)
                 .unwrap_or(false)
@@ -150,8 +152,7 @@ impl Key {
                 )
             }
         };
-        (rust_crypto::DEFAULT_PROVIDER.verifier_factory)(&probe, &decoding)
-            .map_err(|_| "not a point of its curve")?;
+        (SOFTWARE.verifier_factory)(&probe, &decoding).map_err(|_| "not a point of its curve")?;
         Ok(Self {
             kid: None,
             alg: None,

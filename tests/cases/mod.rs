@@ -24,11 +24,12 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("behaviour", include_str!("behaviour.json")),
     ("client", include_str!("client.json")),
     ("contract", include_str!("contract.json")),
     ("credentials", include_str!("credentials.json")),
+    ("exceptions", include_str!("exceptions.json")),
     ("machines", include_str!("machines.json")),
     ("network", include_str!("network.json")),
     ("step-up", include_str!("step-up.json")),

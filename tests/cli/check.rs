@@ -81,7 +81,7 @@ fn errors_name_path_value_and_what_is_allowed() {
         (
             "twice.json",
             r#"{"mode":"off","mode":"off"}"#,
-            "duplicate field `mode` at line 1 column 20",
+            "mode: duplicate field `mode` at line 1 column 20",
         ),
         (
             "snapshot.yaml",
@@ -124,6 +124,25 @@ fn warnings_say_what_an_operator_should_know() {
          policy.yaml: warning: signals: names neither a preset nor headers for country and asn: places are not compared, and impossible travel is never seen\n\
          policy.yaml: warning: tiers[0]: holds for every route: the tiers after it never do\n"
     );
+}
+
+#[test]
+fn exceptions_that_do_nothing_are_warned_of() {
+    let work = Workspace::new();
+    work.write(
+        "policy.yaml",
+        "canary_permille: 10\nexceptions:\n  travel:\n  - {name: fair, identities: [a], countries: [US], signals: [new-country], from: 2020-01-01T00:00:00Z, until: 2020-02-01T00:00:00Z, owner: sales, reason: fair}\n",
+    );
+    let outcome = work.run("check policy.yaml");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for warning in [
+        "exceptions.travel[0]: expired 2020-02-01T00:00:00Z and counts nothing; ask its owner `sales` whether it still holds\n",
+        "exceptions.travel: sees no country: `signals` names no header for it, so no journey ever holds\n",
+        "canary_permille: says for how many to enforce, and nothing is enforced\n",
+    ] {
+        let warning = format!("policy.yaml: warning: {warning}");
+        assert!(outcome.stderr.contains(&warning), "{}", outcome.stderr);
+    }
 }
 
 #[test]

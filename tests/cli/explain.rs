@@ -80,6 +80,77 @@ fn the_smallest_set_of_reasons_that_changes_a_decision_is_named() {
 }
 
 #[test]
+fn a_decision_of_an_exception_or_a_rule_is_explained_by_it() {
+    let work = story();
+    let with = |section: &str, own: &str| {
+        let policy = format!(
+            r#"{{"exceptions":{{"{section}":[{{"name":"it","identities":["alice"],"until":"2030-01-01T00:00:00Z","owner":"o","reason":"r"{own}}}]}}}}"#
+        );
+        work.write("policy.json", policy);
+        work.run("explain --user alice events.jsonl --policy policy.json")
+            .stdout
+    };
+    let denied = with("deny", "");
+    assert!(denied.contains("deny at -4.6: denylisted"), "{denied}");
+    assert!(
+        denied.contains("  nothing but the rule denylisted, which goes before all evidence\n"),
+        "{denied}"
+    );
+    let challenged = with("deny", r#","action":"challenge""#);
+    let early = work
+        .run("explain --user alice events.jsonl --policy policy.json --at 2025-10-19T08:53:20Z");
+    assert!(challenged.contains("denylist-challenge"), "{challenged}");
+    assert!(
+        early
+            .stdout
+            .contains("  without denylist-challenge: allow\n"),
+        "{}",
+        early.stdout
+    );
+    let allowed = with(
+        "allow",
+        r#","signals":["new-country","new-device","script-client"]"#,
+    );
+    assert!(allowed.contains("excepted"), "{allowed}");
+}
+
+#[test]
+fn scopes_that_nothing_needed_are_named() {
+    let work = Workspace::new();
+    let call = |user: &str, path: &str, scope: &str, status: u16| {
+        let rest = format!(
+            r#"{HOME},"http.request.method":"GET","url.path":"{path}","token.scope":"{scope}","http.response.status_code":{status}"#
+        );
+        login(BEGIN, user, &rest)
+            .replace(r#""event.outcome":"success","#, "")
+            .replace("login", "request")
+    };
+    let mut events = call("alice", "/orders/1", "orders admin", 200);
+    events += &call("bob", "/orders/2", "orders", 200);
+    // Refused without it: that tells nothing of what is needed.
+    events += &call("bob", "/orders/3", "profile", 403);
+    // Alice never went there.
+    events += &call("bob", "/invoices", "admin", 200);
+    work.write("events.jsonl", &events);
+    let told = work.run("explain --user alice events.jsonl").stdout;
+    for line in [
+        "scopes: granted admin, orders\n",
+        "  never needed: admin (all it did, others did without)\n",
+        "  may be needed, these files do not tell: orders\n",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    let bare = work.run("explain --user bob events.jsonl --json").stdout;
+    let bare: Value = serde_json::from_str(&bare).unwrap();
+    assert_eq!(
+        bare["scopes"]["never_needed"],
+        serde_json::json!(["profile"])
+    );
+    let without = story().run("explain --user alice events.jsonl").stdout;
+    assert!(!without.contains("scopes"), "{without}");
+}
+
+#[test]
 fn an_earlier_time_and_a_snapshot_are_explained_as_they_were() {
     let work = story();
     let early = work.run("explain --user alice events.jsonl --at 2025-10-12T00:00:00Z --json");

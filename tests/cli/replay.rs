@@ -284,3 +284,87 @@ fn two_policies_are_held_against_each_other() {
         same.stdout
     );
 }
+
+/// A line as the filter writes it: an identity away from home with these reasons.
+fn audited(n: u32, who: &str, would: &str, rest: &str) -> String {
+    format!(
+        r#"{{"@timestamp":1772618400,"event.kind":"event","event.id":"d{n}","user.hash":"{who}","identity.kind":"human","source.ip":"203.0.113.0","http.request.method":"GET","url.path":"/orders","stepgate.decision":"allow","stepgate.would":"{would}","stepgate.mode":"shadow","stepgate.tier":"default","stepgate.verified":true,"stepgate.cohort":500,"stepgate.policy":"0000000000000000",{rest}}}"#
+    ) + "\n"
+}
+
+#[test]
+fn an_audit_log_is_decided_again_under_two_policies() {
+    let work = Workspace::new();
+    let strong =
+        r#""stepgate.reasons":{"impossible-travel":5.1,"new-device":3.5,"new-country":1.0}"#;
+    let weak = r#""stepgate.reasons":{"new-device":1.0}"#;
+    let mut log = audited(1, "aa", "deny", strong);
+    log += &audited(2, "bb", "deny", strong);
+    log += &audited(3, "aa", "allow", weak);
+    log += &audited(
+        4,
+        "cc",
+        "allow",
+        r#""stepgate.reasons":{"token-expired":0}"#,
+    )
+    .replace("\"allow\",\"stepgate.mode", "\"deny\",\"stepgate.mode");
+    log += r#"{"@timestamp":1772618400,"stepgate.tier":"default","stepgate.reasons":{}}"#;
+    log += "\nwords\n";
+    log += &login(BEGIN, "dave", HOME);
+    work.write("audit.log", &log);
+    work.write("a.json", r#"{"mode":"shadow"}"#);
+    work.write("b.json", r#"{"mode":"enforce","exceptions":{"allow":[{"name":"office","networks":["203.0.113.0/24"],"signals":["impossible-travel"],"until":"2026-04-01T00:00:00Z","owner":"soc","reason":"new office"}]}}"#);
+    let outcome = work.run("replay audit.log --policy a.json --against b.json --json");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let summary: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let audited = &summary["audited"];
+    assert_eq!(audited["redecided"], 4);
+    assert_eq!(summary["events"], 1);
+    assert_eq!(summary["bad_lines"], 2);
+    assert_eq!(audited["changes"]["shadow deny to allow"]["count"], 2);
+    assert_eq!(
+        audited["changes"]["shadow deny to allow"]["examples"],
+        serde_json::json!(["d1", "d2"])
+    );
+    assert_eq!(
+        audited["changes"]["shadow deny to deny"]["examples"],
+        serde_json::json!(["d4"])
+    );
+    assert_eq!(audited["because"]["exception office"], 2);
+    assert_eq!(audited["because"]["mode shadow to enforce"], 3);
+    assert_eq!(
+        audited["identities"]["user.hash aa"]["shadow deny to allow"],
+        1
+    );
+    assert!(
+        outcome
+            .stderr
+            .contains("audit.log:5: skipped: the audit line has no `stepgate.cohort`"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("audit.log:6: skipped: "),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome
+            .stderr
+            .contains("4 of 4 audit lines were written under another policy than the one given"),
+        "{}",
+        outcome.stderr
+    );
+
+    let text = work
+        .run("replay audit.log --policy a.json --against b.json")
+        .stdout;
+    assert!(
+        text.contains("4 audit lines decided again, 3 otherwise, of 3 identities\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  shadow deny to allow: 2 (d1, d2)\n"),
+        "{text}"
+    );
+}

@@ -146,8 +146,8 @@ proptest! {
             Err(error) => {
                 let top = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
                 let section = error.path.split(['.', '[']).next().unwrap_or_default().to_owned();
-                // A tier may contradict the score it inherits, and the other way round.
-                let related = ["score", "tiers", "challenge"];
+                // A tier may contradict the score it inherits, and the other way round; a campaign names tiers.
+                let related = ["score", "tiers", "challenge", "exceptions"];
                 let near = section == top || related.contains(&top) && related.contains(&section.as_str());
                 prop_assert!(near, "{pointer} = {value}: {error}");
             }

@@ -9,6 +9,7 @@ use stepgate::baseline::page::{Activity, MAX_RECORD, PAGE_BYTES, Page, PageKind}
 use stepgate::baseline::population::Population;
 use stepgate::decision::{Action, Decision};
 use stepgate::evidence::{EvidenceList, Known};
+use stepgate::judgement::Grounds;
 use stepgate::observe::{Outcome, observe};
 use stepgate::policy::Mode;
 use stepgate::score::Score;
@@ -83,6 +84,7 @@ fn taught(
         lesson,
         conduct: None,
         owner: None,
+        grounds: Grounds::default(),
         attempt: Attempt::default(),
     };
     let known = Known::of(everybody).with_identity(record);

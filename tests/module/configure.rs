@@ -88,13 +88,14 @@ fn no_callback_is_exported_that_would_cost_a_call_for_nothing() {
         "proxy_on_configure",
         "proxy_on_tick",
         "proxy_on_request_headers",
+        "proxy_on_request_body",
+        "proxy_on_request_trailers",
         "proxy_on_response_headers",
         "proxy_on_http_call_response",
     ] {
         assert!(exports.iter().any(|name| name == needed), "{needed}");
     }
     for idle in [
-        "proxy_on_request_trailers",
         "proxy_on_response_body",
         "proxy_on_response_trailers",
         "proxy_on_grpc_receive",

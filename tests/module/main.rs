@@ -18,6 +18,7 @@ mod hostile;
 mod hosts;
 mod jwks;
 mod libraries;
+mod login;
 mod played;
 mod snapshot;
 

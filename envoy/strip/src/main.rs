@@ -1,14 +1,19 @@
-//! `stepgate-strip IN OUT`: copies a module without the exports of callbacks that do nothing.
-//! May use std: of the binary format, only sections and the export table matter.
-//! Must not: change anything else.
+//! `stepgate-strip IN OUT`: copies a module without what its host has no use for.
+//! May use walrus, which knows the binary format.
+//! Must not: change what is left.
 //!
 //! The SDK exports every callback of the ABI. The host calls what is exported, for every request and every piece of a body,
-//! and each call into a VM costs about half a microsecond; what is not exported it does not call.
+//! and each call into a VM costs about half a microsecond; what is not exported it does not call. Code that only those
+//! callbacks reached goes with them, and so do the names of functions: they are in the module it was made from.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-/// The callbacks the adapter has a use for. `proxy_on_request_body` waits for the bodies of login routes.
-const CALLBACKS: [&str; 10] = [
+use walrus::ModuleConfig;
+
+/// The callbacks the adapter has a use for. `proxy_on_request_body` waits for the bodies of login routes, which trailers end as
+/// well.
+const CALLBACKS: [&str; 11] = [
     "proxy_on_memory_allocate",
     "proxy_on_context_create",
     "proxy_on_vm_start",
@@ -16,13 +21,11 @@ const CALLBACKS: [&str; 10] = [
     "proxy_on_tick",
     "proxy_on_request_headers",
     "proxy_on_request_body",
+    "proxy_on_request_trailers",
     "proxy_on_response_headers",
     "proxy_on_http_call_response",
     "proxy_on_delete",
 ];
-
-const HEADER: usize = 8;
-const EXPORTS: u8 = 7;
 
 fn main() -> ExitCode {
     let mut paths = std::env::args_os().skip(1);
@@ -30,13 +33,7 @@ fn main() -> ExitCode {
         eprintln!("usage: stepgate-strip IN OUT");
         return ExitCode::from(2);
     };
-    let result = std::fs::read(&from)
-        .map_err(|error| format!("{}: {error}", from.display()))
-        .and_then(|module| strip(&module).ok_or(format!("{}: not a module", from.display())))
-        .and_then(|module| {
-            std::fs::write(&to, module).map_err(|error| format!("{}: {error}", to.display()))
-        });
-    match result {
+    match copy(Path::new(&from), Path::new(&to)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stepgate-strip: {error}");
@@ -45,101 +42,76 @@ fn main() -> ExitCode {
     }
 }
 
-fn is_kept(name: &[u8]) -> bool {
-    !name.starts_with(b"proxy_on_") || CALLBACKS.iter().any(|kept| kept.as_bytes() == name)
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let module = std::fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
+    let module = strip(&module).map_err(|error| format!("{}: {error}", from.display()))?;
+    std::fs::write(to, module).map_err(|error| format!("{}: {error}", to.display()))
 }
 
-/// The module with fewer exports; `None` if the bytes are no module.
-fn strip(module: &[u8]) -> Option<Vec<u8>> {
-    let (header, mut rest) = module.split_at_checked(HEADER)?;
-    if !header.starts_with(b"\0asm") {
-        return None;
-    }
-    let mut out = header.to_vec();
-    while let Some((id, after)) = rest.split_first() {
-        let (size, after) = number(after)?;
-        let (content, after) = after.split_at_checked(size)?;
-        let exports;
-        let content = if *id == EXPORTS {
-            exports = without_idle(content)?;
-            &exports
-        } else {
-            content
-        };
-        out.push(*id);
-        write_number(&mut out, content.len());
-        out.extend_from_slice(content);
-        rest = after;
-    }
-    Some(out)
+fn is_idle(export: &str) -> bool {
+    export.starts_with("proxy_on_") && !CALLBACKS.contains(&export)
 }
 
-/// The export table (a count, then per export: name, kind, index) without idle callbacks.
-fn without_idle(table: &[u8]) -> Option<Vec<u8>> {
-    let (count, mut rest) = number(table)?;
-    let (mut kept, mut exports) = (0, Vec::new());
-    for _ in 0..count {
-        let start = rest;
-        let (length, after) = number(rest)?;
-        let (name, after) = after.split_at_checked(length)?;
-        let (_kind, after) = after.split_first()?;
-        let (_index, after) = number(after)?;
-        if is_kept(name) {
-            kept += 1;
-            exports.extend_from_slice(start.get(..start.len() - after.len())?);
-        }
-        rest = after;
+fn strip(module: &[u8]) -> Result<Vec<u8>, String> {
+    let mut module = ModuleConfig::new()
+        .generate_name_section(false)
+        .generate_producers_section(false)
+        .parse(module)
+        .map_err(|error| format!("not a module: {error:#}"))?;
+    let idle: Vec<_> = module
+        .exports
+        .iter()
+        .filter(|export| is_idle(&export.name))
+        .map(walrus::Export::id)
+        .collect();
+    for export in idle {
+        module.exports.delete(export);
     }
-    let mut out = Vec::new();
-    write_number(&mut out, kept);
-    out.extend(exports);
-    Some(out)
-}
-
-/// An unsigned LEB128 number of 32 bits.
-fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0;
-    for (index, byte) in bytes.iter().take(5).enumerate() {
-        value |= usize::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(index + 1..)?));
-        }
-    }
-    None
-}
-
-fn write_number(out: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+    walrus::passes::gc::run(&mut module);
+    Ok(module.emit_wasm())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A module that exports functions of these names, each calling one of its own.
     fn module(names: &[&str]) -> Vec<u8> {
-        let mut table = vec![names.len() as u8];
-        for (index, name) in names.iter().enumerate() {
-            table.push(name.len() as u8);
-            table.extend_from_slice(name.as_bytes());
-            table.extend([0, index as u8]);
+        let mut module = walrus::Module::default();
+        for name in names {
+            let mut inner = walrus::FunctionBuilder::new(&mut module.types, &[], &[]);
+            inner.name(format!("{name}_inner"));
+            inner.func_body().i32_const(1).drop();
+            let inner = inner.finish(vec![], &mut module.funcs);
+            let mut outer = walrus::FunctionBuilder::new(&mut module.types, &[], &[]);
+            outer.func_body().call(inner);
+            let outer = outer.finish(vec![], &mut module.funcs);
+            module.exports.add(name, outer);
         }
-        let mut module = b"\0asm\x01\0\0\0\x01\x01\0".to_vec();
-        module.extend([EXPORTS, table.len() as u8]);
-        module.extend(table);
-        module.extend(*b"\x0b\x01\0");
-        module
+        module.emit_wasm()
+    }
+
+    fn read(module: &[u8]) -> (Vec<String>, usize, bool) {
+        let module = walrus::Module::from_buffer(module).unwrap();
+        let exports = module.exports.iter().map(|export| export.name.clone());
+        let named = module.funcs.iter().any(|function| function.name.is_some());
+        (exports.collect(), module.funcs.iter().count(), named)
     }
 
     #[test]
-    fn idle_callbacks_go_and_all_else_stays() {
+    fn idle_callbacks_go_with_their_code_and_the_names() {
         let full = module(&["memory", "proxy_on_tick", "proxy_on_log"]);
-        let lean = module(&["memory", "proxy_on_tick"]);
-        assert_eq!(strip(&full), Some(lean.clone()));
-        assert_eq!(strip(&lean), Some(lean));
+        assert_eq!(read(&full).1, 6);
+        let (exports, functions, named) = read(&strip(&full).unwrap());
+        assert_eq!(exports, ["memory", "proxy_on_tick"]);
+        assert_eq!(functions, 4);
+        assert!(!named);
+    }
+
+    #[test]
+    fn stripping_twice_is_stripping_once() {
+        let once = strip(&module(&["memory", "proxy_on_tick", "proxy_on_log"])).unwrap();
+        assert_eq!(strip(&once).unwrap(), once);
     }
 
     #[test]
@@ -150,16 +122,7 @@ mod tests {
             b"text of some sort",
             b"\0asm\x01\0\0\0\x07\xff",
         ] {
-            assert_eq!(strip(bad), None);
-        }
-    }
-
-    #[test]
-    fn numbers_of_any_size_survive() {
-        for value in [0, 1, 127, 128, 16_383, 16_384, 1 << 27] {
-            let mut bytes = Vec::new();
-            write_number(&mut bytes, value);
-            assert_eq!(number(&bytes), Some((value, &[][..])));
+            assert!(strip(bad).unwrap_err().starts_with("not a module"));
         }
     }
 }

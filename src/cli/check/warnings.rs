@@ -42,7 +42,7 @@ pub(super) fn of(
         }
     }
     let now = now();
-    for expired in policy.expired_networks(now) {
+    for expired in policy.expired(now) {
         if let Some((path, message)) = expired.split_once(": ") {
             warn(path, message);
         }
@@ -55,11 +55,23 @@ pub(super) fn of(
             "sees no country: `signals` names no header for it, so every request counts as from nobody knows where",
         );
     }
+    if names.country.is_none() && !policy.config.exceptions.travel.is_empty() {
+        warn(
+            "exceptions.travel",
+            "sees no country: `signals` names no header for it, so no journey ever holds",
+        );
+    }
     let enforces = policy
         .tiers
         .iter()
         .chain([&policy.default_tier])
         .any(|tier| tier.mode == Mode::Enforce);
+    if !enforces && policy.config.canary_permille.is_some() {
+        warn(
+            "canary_permille",
+            "says for how many to enforce, and nothing is enforced",
+        );
+    }
     let credentials = &policy.config.credentials;
     if enforces && credentials.issuers.is_empty() && credentials.api_keys.keys.is_empty() {
         warn(

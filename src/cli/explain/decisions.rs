@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use stepgate::assess::{Assessment, is_safe};
 use stepgate::decision::{Action, MAX_UNSOLVED, Standing, decide};
-use stepgate::evidence::{Evidence, EvidenceList, Reason};
+use stepgate::evidence::{Evidence, EvidenceList, Nature, Reason};
 use stepgate::policy::Tier;
 use stepgate::score::score;
 use stepgate::signals::ecs::{Event, rfc3339};
@@ -63,6 +63,9 @@ pub(super) struct Change {
     logit: f64,
     step_up_at: f64,
     deny_at: f64,
+    /// The rule that led it: no evidence was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
     /// All smallest sets of reasons without which the decision is another.
     without: Vec<Without>,
 }
@@ -108,12 +111,22 @@ impl Decided {
             logit: self.logit,
             step_up_at: self.basis.tier.step_up,
             deny_at: self.basis.tier.deny,
+            rule: self.basis.rule().map(Reason::code),
             without: self.basis.smallest(prior),
         }
     }
 }
 
 impl Basis {
+    /// The rule that led the decision before any score.
+    fn rule(&self) -> Option<Reason> {
+        let mut reasons = self.reasons.iter().map(|piece| piece.reason);
+        reasons.find(|reason| {
+            let beside_the_score = matches!(reason, Reason::Unsolved | Reason::DenylistChallenge);
+            reason.nature() == Nature::Rule && !beside_the_score
+        })
+    }
+
     /// The decision on some of the reasons.
     fn decide(&self, reasons: &EvidenceList, prior: f64) -> Action {
         let has = |reason| reasons.iter().any(|piece| piece.reason == reason);
@@ -124,6 +137,7 @@ impl Basis {
             } else {
                 0
             },
+            challenged: has(Reason::DenylistChallenge),
         };
         let score = score(reasons, prior);
         decide(
@@ -139,8 +153,15 @@ impl Basis {
 
     /// Every smallest set of reasons without which the decision is another, exhaustively.
     fn smallest(&self, prior: f64) -> Vec<Without> {
+        if self.rule().is_some() {
+            return Vec::new();
+        }
         let says = |piece: &&Evidence| {
-            piece.nats != 0.0 || matches!(piece.reason, Reason::YoungBaseline | Reason::Unsolved)
+            piece.nats != 0.0
+                || matches!(
+                    piece.reason,
+                    Reason::YoungBaseline | Reason::Unsolved | Reason::DenylistChallenge
+                )
         };
         let tried: Vec<Reason> = self
             .reasons
@@ -206,6 +227,12 @@ impl fmt::Display for Change {
         )?;
         for Without { reasons, decision } in &self.without {
             writeln!(f, "  without {}: {decision}", reasons.join(" and "))?;
+        }
+        if let Some(rule) = self.rule {
+            return writeln!(
+                f,
+                "  nothing but the rule {rule}, which goes before all evidence"
+            );
         }
         if !self.without.is_empty() {
             return Ok(());

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod decisions;
+mod scopes;
 mod usage;
 
 use std::collections::VecDeque;

@@ -9,6 +9,8 @@ use serde::Serialize;
 use stepgate::policy::{Policy, Route, Tier};
 use stepgate::signals::ecs::Event;
 
+use super::scopes::{self, Scopes};
+
 /// Routes that are named in text; JSON names all.
 const NAMED: usize = 10;
 /// Digits or hexadecimal digits from which a segment of a path is an id.
@@ -21,6 +23,7 @@ pub(super) struct Gathered {
     everybody: BTreeSet<String>,
     own: BTreeSet<String>,
     tiers: BTreeSet<String>,
+    scopes: scopes::Gathered,
     tokens: Option<Tokens>,
     clients: BTreeSet<String>,
     first: Option<f64>,
@@ -46,6 +49,8 @@ pub(super) struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<Tokens>,
     oauth_clients: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Scopes>,
     routes_used: Vec<String>,
     /// Routes others use and this identity never did.
     routes_never_used: Vec<String>,
@@ -66,8 +71,9 @@ impl Gathered {
             method: method.as_bytes(),
             metadata: b"",
         });
-        if let Some(path) = path {
-            let template = template(method, path);
+        let template = path.map(|path| template(method, path));
+        self.scopes.take(event, own, template.as_deref());
+        if let Some(template) = template {
             if own {
                 self.own.insert(template.clone());
             }
@@ -107,6 +113,7 @@ impl Gathered {
                 seen: tokens.issued.len(),
                 ..tokens
             }),
+            scopes: self.scopes.finish(),
             oauth_clients: self.clients.into_iter().collect(),
             routes_never_used: self.everybody.difference(&self.own).cloned().collect(),
             routes_used: self.own.into_iter().collect(),
@@ -159,6 +166,9 @@ impl fmt::Display for Usage {
             write!(f, "; clients {}", self.oauth_clients.join(", "))?;
         }
         writeln!(f)?;
+        if let Some(scopes) = &self.scopes {
+            write!(f, "{scopes}")?;
+        }
         let (used, never) = (self.routes_used.len(), self.routes_never_used.len());
         if used + never > 0 {
             writeln!(f, "routes: {used} of the {} in these files", used + never)?;

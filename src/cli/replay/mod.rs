@@ -2,6 +2,8 @@
 //! May use: live, event files.
 //! Must not: let a label reach a decision.
 
+mod audited;
+mod differences;
 mod lines;
 pub(in crate::cli) mod measure;
 mod summary;
@@ -18,7 +20,8 @@ use super::key::KeyArgument;
 use super::live::{Learn, Live};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
-use super::{Failure, baseline_file, event_file, policy_file, print, written};
+use super::{Failure, baseline_file, event_file, policy_file, print, say, written};
+use differences::Differences;
 use lines::{EventLine, Sessions};
 use measure::{Measure, Scored};
 use summary::{Changes, Counts, Outcomes, Summary};
@@ -41,7 +44,8 @@ pub(crate) struct Replay {
     /// Policy that decides; without one the default policy
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A second policy with a memory of its own: the summary says what it would decide otherwise
+    /// A second policy with a memory of its own: the summary says what it would decide otherwise. Lines of the filter's audit log
+    /// are decided again under both, on the evidence they hold
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     #[command(flatten)]
@@ -127,7 +131,23 @@ impl Replay {
         let mut changes = Changes::default();
         let clock = Clock::start();
         let progress = Progress::over(&self.files);
-        let tally = event_file::each(&self.files, &progress, |event| {
+        let mut differences = Differences::default();
+        let first = run.live.policy.clone();
+        let second = other.as_ref().map(|other| other.live.policy.clone());
+        if let Some(second) = &second {
+            differences = Differences::between(&first, second, &run.live.key);
+        }
+        let audit = |line: &[u8]| match &second {
+            None => Ok(false),
+            Some(second) => Ok(match audited::read(line)? {
+                Some(line) => {
+                    differences.take(&line, &first, second);
+                    true
+                }
+                None => false,
+            }),
+        };
+        let tally = event_file::each_or(&self.files, &progress, audit, |event| {
             let assessment = run.take(event);
             if let Some(other) = &mut other {
                 changes.add(assessment.decision.would, other.take(event).decision.would);
@@ -152,7 +172,11 @@ impl Replay {
             seconds,
             outcomes: run.outcome(),
             against: other.map(|other| (other.outcome(), changes)),
+            audited: (tally.others > 0).then_some(differences),
         };
+        for warning in summary.audited.iter().flat_map(Differences::warnings) {
+            say(format_args!("{warning}"));
+        }
         let text = if self.json {
             summary.json()
         } else {

@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Value, json};
 use stepgate::decision::Action;
 
+use super::differences::Differences;
 use super::measure::{Measured, RATES, Share};
 
 /// Decisions of each sort.
@@ -75,6 +76,8 @@ pub(super) struct Summary {
     pub(super) outcomes: Outcomes,
     /// Of the other policy, and what it changes.
     pub(super) against: Option<(Outcomes, Changes)>,
+    /// Of the lines of an audit log.
+    pub(super) audited: Option<Differences>,
 }
 
 impl Outcomes {
@@ -162,6 +165,10 @@ impl Summary {
                 summary.insert("changes".to_owned(), Value::Object(changes));
             }
         }
+        if let (Value::Object(summary), Some(audited)) = (&mut summary, &self.audited) {
+            let audited = serde_json::to_value(audited).unwrap_or_default();
+            summary.insert("audited".to_owned(), audited);
+        }
         format!("{summary:#}\n")
     }
 }
@@ -176,6 +183,13 @@ impl fmt::Display for Summary {
             self.per_second(),
             self.bad_lines
         )?;
+        if let Some(audited) = &self.audited {
+            write!(f, "{audited}")?;
+            if self.events == 0 {
+                return Ok(());
+            }
+            writeln!(f, "\nof the events:")?;
+        }
         self.outcomes.tell(self.events, f)?;
         if let Some((other, changes)) = &self.against {
             writeln!(f, "\nagainst:")?;

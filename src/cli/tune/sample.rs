@@ -116,6 +116,7 @@ impl Source<'_> {
         let standing = Standing {
             young: says(Reason::YoungBaseline),
             unsolved: 0,
+            challenged: false,
         };
         let score = assessment.score;
         let could =

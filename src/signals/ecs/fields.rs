@@ -65,6 +65,7 @@ fields! {
     TokenAuthTime "token.auth_time";
     TokenAcr "token.acr";
     TokenAmr "token.amr";
+    TokenScope "token.scope";
     Kind "identity.kind";
     Group "identity.group";
     Attack "labels.attack";

@@ -55,7 +55,9 @@ pub(super) fn column<'a>(
     let text = text.trim();
     let value = match field {
         _ if text.is_empty() => Value::Null,
-        Field::Roles | Field::TokenAmr => Value::List(split(text).map(Cow::Borrowed).collect()),
+        Field::Roles | Field::TokenAmr | Field::TokenScope => {
+            Value::List(split(text).map(Cow::Borrowed).collect())
+        }
         _ => match text.parse::<f64>() {
             Ok(number) if takes_numbers(field) => match text.parse::<u64>() {
                 Ok(whole) => Value::Whole(whole),
@@ -170,6 +172,7 @@ pub(super) fn put<'a>(
         }
         Field::TokenAcr => event.token_acr = text(field, value)?,
         Field::TokenAmr => event.token_amr = list(field, value)?,
+        Field::TokenScope => event.token_scope = list(field, value)?,
         Field::Kind => {
             event.kind = word(field, value, "must be human, service or api-key", |word| {
                 [Kind::Human, Kind::Service, Kind::ApiKey]

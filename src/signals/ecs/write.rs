@@ -48,6 +48,7 @@ impl Serialize for Event<'_> {
         entry(&mut map, Field::TokenAuthTime, &self.token_auth_time)?;
         entry(&mut map, Field::TokenAcr, &self.token_acr)?;
         list(&mut map, Field::TokenAmr, &self.token_amr)?;
+        list(&mut map, Field::TokenScope, &self.token_scope)?;
         entry(&mut map, Field::Kind, &self.kind.map(super::Kind::as_str))?;
         entry(&mut map, Field::Group, &self.group)?;
         entry(&mut map, Field::Attack, &self.attack)?;

@@ -1,0 +1,353 @@
+//! Bodies of login routes: held before the decision where the host can, else watched, so that a name in them can still cut the
+//! request off.
+//! May use: the exchange, shared state, host calls, the engine.
+//! Must not: change, keep or log a body, hold one for long, or read more of it than the engine would.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use proxy_wasm::types::Action;
+use stepgate::assess::{Assessment, login};
+use stepgate::evidence::Known;
+use stepgate::observe::Outcome;
+use stepgate::policy::{Login, Policy, Tier};
+use stepgate::signals::features::Features;
+use stepgate::signals::login::{BodyKind, LoginBody, MAX_BODY};
+use stepgate::signals::request::{ClientSignals, Field, NetworkSignals, RequestSignals, Signals};
+
+use crate::collect::Collected;
+use crate::exchange::Exchange;
+use crate::host::{self, BufferType, MapType};
+use crate::metrics::Count;
+use crate::pairs;
+use crate::shared::Shared;
+
+/// How long a request may be held, in milliseconds.
+const PATIENCE: i64 = 5_000;
+
+/// Whether held bodies arrive. A host that was not told to deliver them would never end the wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Delivery {
+    /// Nobody tried: one request at a time finds out.
+    #[default]
+    Unknown,
+    Works,
+    Fails,
+}
+
+/// The requests of this VM that are held, by context, with when they began to be.
+#[derive(Debug, Default)]
+pub(crate) struct Holding {
+    delivery: Cell<Delivery>,
+    held: RefCell<BTreeMap<u32, i64>>,
+}
+
+impl Holding {
+    fn may_hold(&self) -> bool {
+        match self.delivery.get() {
+            Delivery::Unknown => self.held.borrow().is_empty(),
+            Delivery::Works => true,
+            Delivery::Fails => false,
+        }
+    }
+
+    /// Nothing is held where nothing could end the wait.
+    pub(crate) fn has_no_ticks(&self) {
+        self.delivery.set(Delivery::Fails);
+    }
+
+    fn hold(&self, context: u32, now: i64) {
+        self.held.borrow_mut().insert(context, now);
+    }
+
+    fn has_body(&self, context: u32) {
+        self.delivery.set(Delivery::Works);
+        self.held.borrow_mut().remove(&context);
+    }
+
+    /// Answers requests whose body does not come. Where none ever came, none is held any more.
+    pub(crate) fn sweep(&self, root: u32, now: i64, count: impl Fn(Count)) {
+        let mut late = Vec::new();
+        self.held.borrow_mut().retain(|context, since| {
+            let waits = now.saturating_sub(*since) < PATIENCE;
+            if !waits {
+                late.push(*context);
+            }
+            waits
+        });
+        for context in late {
+            // Streams that have ended meanwhile do not answer to their number.
+            if host::activate(context).is_ok() {
+                if self.delivery.get() == Delivery::Unknown {
+                    self.delivery.set(Delivery::Fails);
+                    log::error!(
+                        "stepgate: the host delivers no bodies of held requests: set `allow_on_headers_stop_iteration: true` on the Wasm filter, or `hold_body: false`; from now on headers are decided first"
+                    );
+                }
+                count(Count::BodyTimeout);
+                give_up();
+            }
+        }
+        let _is_root = host::activate(root);
+    }
+}
+
+/// 408 (RFC 9110 §15.5.9): the body was not complete in time.
+fn give_up() {
+    let headers = [
+        ("content-type", "application/problem+json"),
+        ("cache-control", "no-store"),
+    ];
+    let body = "{\"type\":\"urn:stepgate:request-timeout\",\"title\":\"The request was not complete in time\",\"status\":408}";
+    let _gone = host::reply(
+        408,
+        "stepgate_request_timeout",
+        &pairs::serialize(&headers),
+        body,
+        4,
+    );
+}
+
+/// What has arrived of a request when it is decided.
+#[derive(Clone, Copy)]
+pub(crate) enum Arrived<'a> {
+    /// Its headers, and whether they are all.
+    Headers { ended: bool },
+    /// As much as was waited for.
+    Body(LoginBody<'a>),
+}
+
+/// What is known of a login's body when the headers are decided.
+#[derive(Default)]
+pub(crate) struct Expected<'a> {
+    pub(crate) body: LoginBody<'a>,
+    /// It is to come, and can be read.
+    pub(crate) awaited: Option<BodyKind>,
+}
+
+/// What to expect of a login's body; nothing for other requests.
+pub(crate) fn expected<'a>(
+    tier: &Tier,
+    headers: &Collected<'_>,
+    arrived: Arrived<'a>,
+) -> Expected<'a> {
+    let Some(login) = attempted(tier, headers) else {
+        return Expected::default();
+    };
+    let body = match arrived {
+        Arrived::Body(body) => body,
+        Arrived::Headers { ended } if ended || !login.fields.reads_bodies() => LoginBody::None,
+        Arrived::Headers { .. } => {
+            let length = headers.content_length.present();
+            let length = length.and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
+            let kind = BodyKind::of(headers.content_type, headers.content_encoding)
+                .filter(|_| length.is_none_or(|length| length <= MAX_BODY));
+            let body = match kind {
+                Some(_) => LoginBody::None,
+                None => LoginBody::Unreadable,
+            };
+            return Expected {
+                body,
+                awaited: kind,
+            };
+        }
+    };
+    Expected {
+        body,
+        awaited: None,
+    }
+}
+
+/// How a request's login is read, if it is one.
+pub(crate) fn attempted<'p>(tier: &'p Tier, headers: &Collected<'_>) -> Option<&'p Login> {
+    let login = tier.login.as_ref();
+    login.filter(|login| {
+        let named = || login.fields.user(headers.authorization) != Field::Absent;
+        !stepgate::assess::is_safe(headers.method) || named()
+    })
+}
+
+/// What the upstream's answer says of the credential.
+pub(crate) fn outcome(
+    tier: Option<&Tier>,
+    assessment: &Assessment,
+    status: u16,
+) -> Option<Outcome> {
+    let login = tier.and_then(|tier| tier.login.as_ref());
+    match login.filter(|_| assessment.attempt.of_credential) {
+        Some(login) => {
+            let location = host::header(MapType::Response, "location").unwrap_or_default();
+            let succeeded = login.succeeded(status, &location)?;
+            Some(Outcome { succeeded })
+        }
+        None => Outcome::of_status(status),
+    }
+}
+
+/// The place of a tier in its policy; none for the default tier.
+pub(crate) fn place(policy: &Policy, tier: &Tier) -> Option<usize> {
+    policy
+        .tiers
+        .iter()
+        .position(|other| std::ptr::eq(other, tier))
+}
+
+/// What is waited for.
+#[derive(Default)]
+pub(crate) enum Waiting {
+    #[default]
+    Nothing,
+    /// The body, with the headers held.
+    Held(BodyKind),
+    /// The body of a request whose headers have gone on.
+    Watched(Box<Watched>),
+}
+
+/// What the body phase needs to know of headers that have gone on: nothing of it is a secret.
+pub(crate) struct Watched {
+    kind: BodyKind,
+    /// The user of Basic credentials.
+    user: Field<String>,
+    tier: Option<usize>,
+    features: Features,
+    assessment: Assessment,
+    network: NetworkSignals<'static>,
+    client: ClientSignals<'static>,
+    method: Vec<u8>,
+    path: Vec<u8>,
+    host: Vec<u8>,
+}
+
+impl Watched {
+    pub(crate) fn of(
+        kind: BodyKind,
+        user: Field<String>,
+        tier: Option<usize>,
+        signals: &Signals<'_>,
+        features: &Features,
+        assessment: &Assessment,
+    ) -> Self {
+        let (network, client, request) = (&signals.network, &signals.client, &signals.request);
+        Self {
+            kind,
+            user,
+            tier,
+            features: *features,
+            assessment: assessment.clone(),
+            network: without_city(network),
+            client: ClientSignals {
+                parsed: client.parsed,
+                ..ClientSignals::default()
+            },
+            method: request.method.to_vec(),
+            path: request.path.iter().take(MAX_PATH).copied().collect(),
+            host: request.host.iter().take(MAX_PATH).copied().collect(),
+        }
+    }
+}
+
+/// Longest path an audit line would show.
+const MAX_PATH: usize = 256;
+
+fn without_city(network: &NetworkSignals<'_>) -> NetworkSignals<'static> {
+    NetworkSignals {
+        address: network.address,
+        asn: network.asn,
+        country: network.country,
+        city: Field::Absent,
+        point: network.point,
+        anonymiser: network.anonymiser,
+    }
+}
+
+impl Exchange {
+    /// Holds the headers until the body is here. `false`: the host cannot, or the policy does not ask for it.
+    pub(crate) fn hold(&mut self, shared: &Shared, tier: &Tier, kind: BodyKind) -> bool {
+        let asked = tier.login.as_ref().is_some_and(|login| login.hold_body);
+        if !asked || !shared.holding.may_hold() {
+            return false;
+        }
+        shared.holding.hold(self.id, host::now_ms());
+        self.waiting = Waiting::Held(kind);
+        true
+    }
+
+    /// A piece of the body has come, or its end.
+    pub(crate) fn on_body(&mut self, shared: &Rc<Shared>, size: usize, ended: bool) -> Action {
+        if matches!(self.waiting, Waiting::Nothing) {
+            return Action::Continue;
+        }
+        if !ended && size <= MAX_BODY {
+            return Action::Pause;
+        }
+        let whole = ended
+            .then(|| host::buffer(BufferType::HttpRequestBody, MAX_BODY + 1).ok())
+            .flatten();
+        let read = |kind| match &whole {
+            Some(bytes) if bytes.len() <= MAX_BODY => LoginBody::Whole(kind, bytes),
+            _ => LoginBody::Unreadable,
+        };
+        match std::mem::take(&mut self.waiting) {
+            Waiting::Nothing => Action::Continue,
+            Waiting::Held(kind) => {
+                shared.holding.has_body(self.id);
+                self.on_request(shared, Arrived::Body(read(kind)))
+            }
+            Waiting::Watched(watched) => {
+                let body = read(watched.kind);
+                self.reconsider(shared, *watched, body)
+            }
+        }
+    }
+
+    /// Decides again on a request whose headers have gone on: all that is left is to cut it off.
+    fn reconsider(&mut self, shared: &Rc<Shared>, watched: Watched, body: LoginBody<'_>) -> Action {
+        let tier = watched
+            .tier
+            .and_then(|index| shared.policy.tiers.get(index));
+        let Some((tier, login)) = tier.and_then(|tier| Some((tier, tier.login.as_ref()?))) else {
+            return Action::Continue;
+        };
+        let name = login.fields.name(watched.user, body);
+        let features = watched.features.trying(&name, &shared.key);
+        let signals = Signals {
+            now_ms: host::now_ms(),
+            network: watched.network,
+            client: watched.client,
+            request: RequestSignals {
+                method: &watched.method,
+                host: &watched.host,
+                path: &watched.path,
+                action: b"",
+            },
+            ..Signals::default()
+        };
+        let account = shared.account(&features);
+        let keys = stepgate::baseline::source::SourceKey::of(&features);
+        let sources = shared.sources(&keys.collect::<Vec<_>>());
+        let tier = tier.of_cohort(features.cohort);
+        let assessment = {
+            let population = shared.crowd.population();
+            let known = Known::of(&population)
+                .with_sources(&sources)
+                .with_account(account.as_deref());
+            login::limit(
+                &shared.policy,
+                tier,
+                &signals,
+                &features,
+                &known,
+                watched.assessment.clone(),
+            )
+        };
+        if assessment.decision == watched.assessment.decision {
+            if let Some(pending) = &mut self.pending {
+                (pending.features, pending.assessment) = (features, assessment);
+            }
+            return Action::Continue;
+        }
+        self.pending = None;
+        self.carry_out(shared, tier, &signals, &features, &assessment)
+    }
+}

@@ -1,0 +1,281 @@
+//! The account record: how often a login name failed of late, and from where it logs in, in 41 to 113 bytes.
+//! May use: recent counters, the byte codec.
+//! Must not: hold the name, learn a place from a failure, or let others keep the owner out.
+//!
+//! A login name is often not the `sub` of the token it leads to, so what is known of a name is learned here, from logins that
+//! the upstream accepted.
+
+use arrayvec::ArrayVec;
+
+use super::bytes::{Reader, Writer};
+use super::page::Activity;
+use super::recent::Minutes;
+use crate::signals::features::Features;
+
+/// Places an account remembers; the one unused for longest makes room.
+const PLACES: usize = 6;
+/// A place that was not used for so long, in seconds, is not the owner's any more: 90 days.
+const STALE: u32 = 90 * 86_400;
+/// So many times more failures are allowed at the account's own places. With the default of ten this is the hundred of
+/// NIST SP 800-63B §3.2.2: a neighbour with the owner's browser has no more tries than that, and the owner all of them.
+const OWN: u32 = 10;
+/// Weight of an account that somebody has, against names that are only tried.
+const KNOWN: f64 = 1000.0;
+
+/// Somewhere an account logs in: a network with a browser, or a device cookie anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// The /24 or /48; 0: anywhere.
+    prefix: u32,
+    /// The browser with its system, which outlives updates, or the cookie.
+    client: u32,
+    seen: u32,
+}
+
+/// What an account learns from one login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountLesson {
+    /// The credential was wrong.
+    Failed,
+    /// It was good, and nothing spoke against the login.
+    Succeeded,
+}
+
+/// One login name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Failures from elsewhere.
+    strange: Minutes,
+    /// Failures from its places.
+    own: Minutes,
+    places: ArrayVec<Place, PLACES>,
+    seen: u32,
+}
+
+fn places(features: &Features) -> impl Iterator<Item = Place> {
+    let seen = features.now;
+    let network = (features.prefix != 0).then_some(Place {
+        prefix: features.prefix,
+        client: features.browser,
+        seen,
+    });
+    let device = (features.cookie != 0).then_some(Place {
+        prefix: 0,
+        client: features.cookie,
+        seen,
+    });
+    network.into_iter().chain(device)
+}
+
+impl Account {
+    /// Longest record, in bytes.
+    pub const BYTES: usize = 45 + 12 * PLACES;
+
+    /// Whether it has logged in from this network with this browser, or with this device, of late.
+    #[must_use]
+    pub fn is_own(&self, features: &Features) -> bool {
+        places(features).any(|here| {
+            self.places.iter().any(|place| {
+                (place.prefix, place.client) == (here.prefix, here.client)
+                    && here.seen.saturating_sub(place.seen) < STALE
+            })
+        })
+    }
+
+    /// When it may be tried again from here, in seconds since 1970; absent: now. `failures` within 15 minutes are too
+    /// many: those from elsewhere for others, those from its own places for itself.
+    #[must_use]
+    pub fn barred_until(&self, features: &Features, failures: u32) -> Option<u32> {
+        let (counted, most) = if self.is_own(features) {
+            (&self.own, failures.saturating_mul(OWN))
+        } else {
+            (&self.strange, failures)
+        };
+        counted.below(features.now, most)
+    }
+
+    /// When it may be tried again from elsewhere; absent: now.
+    #[must_use]
+    pub fn barred_elsewhere_until(&self, now: u32, failures: u32) -> Option<u32> {
+        self.strange.below(now, failures)
+    }
+
+    /// Learns from one login.
+    pub fn learn(&mut self, features: &Features, lesson: AccountLesson) {
+        let now = features.now;
+        self.seen = self.seen.max(now);
+        match lesson {
+            AccountLesson::Failed if self.is_own(features) => self.own.add(now / 60),
+            AccountLesson::Failed => self.strange.add(now / 60),
+            AccountLesson::Succeeded => places(features).for_each(|place| self.remember(place)),
+        }
+    }
+
+    fn remember(&mut self, new: Place) {
+        let same = |place: &&mut Place| (place.prefix, place.client) == (new.prefix, new.client);
+        if let Some(known) = self.places.iter_mut().find(same) {
+            known.seen = known.seen.max(new.seen);
+            return;
+        }
+        if self.places.is_full() {
+            let places = self.places.iter().enumerate();
+            let oldest = places.min_by_key(|(_, place)| (place.seen, place.prefix, place.client));
+            if let Some((index, _)) = oldest {
+                self.places.swap_remove(index);
+            }
+        }
+        let _room_was_made = self.places.try_push(new);
+    }
+
+    /// How the page should rank this record against others when space is short: a flood of made-up names pushes out no
+    /// account that somebody has.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        let tried = f64::from(self.strange.sum(self.seen / 60)).clamp(1.0, KNOWN / 10.0);
+        let weight = if self.places.is_empty() { tried } else { KNOWN };
+        Activity::of(weight, self.seen)
+    }
+
+    /// Appends the record's bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut out = Writer(out);
+        let out = &mut out;
+        out.u32(self.seen);
+        self.strange.encode(out);
+        self.own.encode(out);
+        out.u8(self.places.len() as u8);
+        for place in &self.places {
+            out.u32(place.prefix);
+            out.u32(place.client);
+            out.u32(place.seen);
+        }
+    }
+
+    /// Reads a record back; `None` when the bytes are not one.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = Reader::new(bytes);
+        let mut account = Self {
+            seen: input.u32()?,
+            strange: Minutes::decode(&mut input)?,
+            own: Minutes::decode(&mut input)?,
+            places: ArrayVec::new(),
+        };
+        for _ in 0..input.u8()? {
+            let place = Place {
+                prefix: input.u32()?,
+                client: input.u32()?,
+                seen: input.u32()?,
+            };
+            account.places.try_push(place).ok()?;
+        }
+        input.is_empty().then_some(account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u32 = 1_700_000_040;
+
+    fn from(prefix: u32, browser: u32, now: u32) -> Features {
+        Features {
+            now,
+            prefix,
+            browser,
+            ..Features::default()
+        }
+    }
+
+    fn tried(account: &mut Account, features: &Features, times: u32) {
+        for _ in 0..times {
+            account.learn(features, AccountLesson::Failed);
+        }
+    }
+
+    #[test]
+    fn an_attack_from_elsewhere_never_keeps_the_owner_out() {
+        let mut account = Account::default();
+        account.learn(&from(1, 1, NOW), AccountLesson::Succeeded);
+        tried(&mut account, &from(2, 1, NOW), 500);
+        assert_eq!(account.barred_until(&from(1, 1, NOW), 10), None);
+        // Neither the owner's network with another browser nor the browser elsewhere is the owner's place.
+        for stranger in [from(1, 2, NOW), from(2, 1, NOW), from(3, 3, NOW)] {
+            assert!(account.barred_until(&stranger, 10).is_some());
+        }
+        // Nor does anything that has no network.
+        assert!(account.barred_until(&from(0, 1, NOW), 10).is_some());
+        account.learn(&from(0, 1, NOW), AccountLesson::Succeeded);
+        assert!(account.barred_until(&from(0, 1, NOW), 10).is_some());
+    }
+
+    #[test]
+    fn a_device_is_known_anywhere() {
+        let device = |prefix, cookie| Features {
+            cookie,
+            ..from(prefix, 1, NOW)
+        };
+        let mut account = Account::default();
+        account.learn(&device(1, 7), AccountLesson::Succeeded);
+        tried(&mut account, &from(9, 9, NOW), 20);
+        assert_eq!(account.barred_until(&device(5, 7), 10), None);
+        assert!(account.barred_until(&device(5, 8), 10).is_some());
+    }
+
+    #[test]
+    fn a_name_is_free_again_when_its_failures_are_old() {
+        let mut account = Account::default();
+        let here = |now| from(2, 1, now);
+        tried(&mut account, &here(NOW), 4);
+        tried(&mut account, &here(NOW + 120), 5);
+        assert_eq!(account.barred_until(&here(NOW + 120), 10), None);
+        tried(&mut account, &here(NOW + 121), 1);
+        let until = account.barred_until(&here(NOW + 121), 10).unwrap();
+        assert!((NOW + 900..=NOW + 960).contains(&until), "{}", until - NOW);
+        assert!(account.barred_until(&here(until - 1), 10).is_some());
+        assert_eq!(account.barred_until(&here(until), 10), None);
+    }
+
+    #[test]
+    fn a_neighbour_with_the_owners_browser_has_a_hundred_tries() {
+        let mut account = Account::default();
+        let home = from(1, 1, NOW);
+        account.learn(&home, AccountLesson::Succeeded);
+        tried(&mut account, &home, 99);
+        assert_eq!(account.barred_until(&home, 10), None);
+        tried(&mut account, &home, 1);
+        assert!(account.barred_until(&home, 10).is_some());
+        // What fails at home is not held against others.
+        assert_eq!(account.barred_until(&from(2, 1, NOW), 10), None);
+    }
+
+    #[test]
+    fn places_are_bounded_and_forgotten() {
+        let mut account = Account::default();
+        for place in 1..20 {
+            account.learn(&from(place, 1, NOW + place), AccountLesson::Succeeded);
+        }
+        assert!(account.is_own(&from(19, 1, NOW + 20)) && account.is_own(&from(14, 1, NOW + 20)));
+        assert!(!account.is_own(&from(13, 1, NOW + 20)));
+        assert!(!account.is_own(&from(19, 1, NOW + 19 + STALE)));
+        let mut bytes = Vec::new();
+        account.encode(&mut bytes);
+        assert_eq!(bytes.len(), Account::BYTES);
+        assert_eq!(Account::decode(&bytes), Some(account));
+        assert_eq!(Account::decode(&bytes[..Account::BYTES - 1]), None);
+        let mut long = bytes.clone();
+        long[44] = 7;
+        long.extend([0; 12]);
+        assert_eq!(Account::decode(&long), None);
+    }
+
+    #[test]
+    fn names_that_are_only_tried_make_room_for_accounts() {
+        let mut account = Account::default();
+        account.learn(&from(1, 1, NOW), AccountLesson::Succeeded);
+        let mut name = Account::default();
+        tried(&mut name, &from(2, 2, NOW + 86_400), 250);
+        assert!(name.activity() < account.activity());
+    }
+}

@@ -1,0 +1,25 @@
+//! What a login that was accepted teaches: its network an owner, its name a place.
+//! May use: every room before.
+//! Must not: learn from what would have been refused, or from a recovery: who asks for one has shown nothing.
+
+use super::{Observation, lesson};
+use crate::assess::Assessment;
+use crate::baseline::account::AccountLesson;
+use crate::baseline::source::Ended;
+use crate::decision::Action;
+use crate::signals::features::{Class, Features};
+
+/// Learns from an accepted attempt.
+pub(super) fn succeed(features: &Features, assessment: &Assessment, seen: &mut Observation) {
+    let attempt = &assessment.attempt;
+    let allowed = assessment.decision.would == Action::Allow;
+    let of_name = features.tried.is_some() && features.class == Class::Login;
+    if !(attempt.of_credential && allowed && of_name) {
+        return;
+    }
+    let ordinary = attempt.ordinary;
+    if seen.source.is_none() {
+        seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
+    }
+    seen.account = ordinary.then_some(AccountLesson::Succeeded);
+}

@@ -1,0 +1,324 @@
+//! Whose credential a login tries: the name in Basic credentials (RFC 7617), in a form or in a JSON object.
+//! May use: base64, serde_json.
+//! Must not: copy or decode a password, read past its bounds, or take one of two names for the right one.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::request::Field;
+
+/// Longest body that is read, in bytes.
+pub const MAX_BODY: usize = 16 * 1024;
+/// Longest name, in bytes: an e-mail address has 254 at most (RFC 5321 §4.5.3.1).
+const MAX_NAME: usize = 256;
+
+/// Where routes carry the name that a login tries.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LoginFields {
+    /// In Basic credentials.
+    pub basic: bool,
+    /// Members of a form or a JSON object.
+    pub names: Vec<String>,
+    /// The grant decides whose credential is tried (RFC 6749).
+    pub token_endpoint: bool,
+    /// Names that differ in case only are the same.
+    pub fold_case: bool,
+}
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `application/json`, or another type that ends in `+json`.
+    Json,
+}
+
+impl BodyKind {
+    /// The kind of a body that can be read; none for other types, compressed bodies and headers that stand twice.
+    #[must_use]
+    pub fn of(content_type: Field<&[u8]>, encoding: Field<&[u8]>) -> Option<Self> {
+        match encoding {
+            Field::Absent => {}
+            Field::Present(coding) if coding.eq_ignore_ascii_case(b"identity") => {}
+            Field::Present(_) | Field::Malformed => return None,
+        }
+        let media = content_type.present()?.split(|b| *b == b';').next()?;
+        let media = media.trim_ascii().to_ascii_lowercase();
+        match media.as_slice() {
+            b"application/x-www-form-urlencoded" => Some(Self::Form),
+            b"application/json" => Some(Self::Json),
+            other if other.starts_with(b"application/") && other.ends_with(b"+json") => {
+                Some(Self::Json)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is known of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LoginBody<'a> {
+    /// There is none, or it is not here yet.
+    #[default]
+    None,
+    /// It is too long, or of a type that is not read.
+    Unreadable,
+    /// All of it.
+    Whole(BodyKind, &'a [u8]),
+}
+
+impl LoginFields {
+    /// Whether a body can hold a name.
+    #[must_use]
+    pub const fn reads_bodies(&self) -> bool {
+        self.token_endpoint || !self.names.is_empty()
+    }
+
+    /// The user of Basic credentials, normalised.
+    #[must_use]
+    pub fn user(&self, authorization: Field<&[u8]>) -> Field<String> {
+        match authorization {
+            Field::Present(value) if self.basic => match after_basic(value).map(basic_user) {
+                Some(Some(user)) => self.normal(&user),
+                Some(None) => Field::Malformed,
+                None => Field::Absent,
+            },
+            Field::Malformed if self.basic => Field::Malformed,
+            _ => Field::Absent,
+        }
+    }
+
+    /// The name a request tries, normalised, by its [`user`](Self::user) and its body. Two different names are malformed: the upstream may read the other one.
+    #[must_use]
+    pub fn name(&self, user: Field<String>, body: LoginBody<'_>) -> Field<String> {
+        let mut found = Found {
+            basic: user,
+            ..Found::default()
+        };
+        match body {
+            _ if !self.reads_bodies() => {}
+            LoginBody::None => {}
+            LoginBody::Unreadable => found.body = Field::Malformed,
+            LoginBody::Whole(BodyKind::Form, bytes) => self.form(bytes, &mut found),
+            LoginBody::Whole(BodyKind::Json, bytes) => self.json(bytes, &mut found),
+        }
+        if self.token_endpoint {
+            return found.of_grant();
+        }
+        agreed(found.basic, found.body)
+    }
+
+    fn form(&self, bytes: &[u8], found: &mut Found) {
+        for pair in bytes.split(|b| *b == b'&') {
+            let mut parts = pair.splitn(2, |b| *b == b'=');
+            let key = Decoded(parts.next().unwrap_or_default());
+            if let Some(slot) = self.slot(key, found) {
+                let value: Vec<u8> = Decoded(parts.next().unwrap_or_default())
+                    .take(MAX_NAME + 1)
+                    .collect();
+                self.take(slot, &value);
+            }
+        }
+    }
+
+    fn json(&self, bytes: &[u8], found: &mut Found) {
+        let mut input = serde_json::Deserializer::from_slice(bytes);
+        let object = Object {
+            fields: self,
+            found,
+        };
+        let read = object.deserialize(&mut input).and_then(|()| input.end());
+        if read.is_err() {
+            found.body = Field::Malformed;
+        }
+    }
+
+    /// What a member is read for.
+    fn slot<'a>(
+        &self,
+        key: impl Iterator<Item = u8> + Clone,
+        found: &'a mut Found,
+    ) -> Option<&'a mut Field<String>> {
+        if self.token_endpoint {
+            if is_same(key.clone(), "grant_type") {
+                return Some(&mut found.grant);
+            }
+            if is_same(key.clone(), "client_id") {
+                return Some(&mut found.client);
+            }
+        }
+        let ours = self.names.iter().any(|name| is_same(key.clone(), name));
+        ours.then_some(&mut found.body)
+    }
+
+    fn take(&self, slot: &mut Field<String>, value: &[u8]) {
+        let name = self.normal(value);
+        *slot = agreed(std::mem::take(slot), name);
+    }
+
+    fn normal(&self, value: &[u8]) -> Field<String> {
+        if value.len() > MAX_NAME {
+            return Field::Malformed;
+        }
+        let Ok(text) = std::str::from_utf8(value) else {
+            return Field::Malformed;
+        };
+        match text.trim() {
+            "" => Field::Absent,
+            text if self.fold_case => Field::Present(text.to_lowercase()),
+            text => Field::Present(text.to_owned()),
+        }
+    }
+}
+
+/// Names by where they stand.
+#[derive(Debug, Default)]
+struct Found {
+    basic: Field<String>,
+    body: Field<String>,
+    grant: Field<String>,
+    client: Field<String>,
+}
+
+impl Found {
+    /// Whose secret a token request tries: the person's (RFC 6749 §4.3), or the client's (§4.4). Other grants try a code
+    /// or a token, which name nobody.
+    fn of_grant(self) -> Field<String> {
+        match self.grant {
+            Field::Malformed => Field::Malformed,
+            Field::Absent => Field::Absent,
+            Field::Present(grant) => match grant.as_str() {
+                "password" => self.body,
+                "client_credentials" => match agreed(self.basic, self.client) {
+                    // Clients and people are different names.
+                    Field::Present(client) => Field::Present(format!("client {client}")),
+                    other => other,
+                },
+                _ => Field::Absent,
+            },
+        }
+    }
+}
+
+fn agreed(a: Field<String>, b: Field<String>) -> Field<String> {
+    match (a, b) {
+        (Field::Absent, other) | (other, Field::Absent) => other,
+        (Field::Present(a), Field::Present(b)) if a == b => Field::Present(a),
+        _ => Field::Malformed,
+    }
+}
+
+/// Whether a member is one of ours in any spelling an upstream may accept: some ignore case, some cut white space off.
+fn is_same(key: impl Iterator<Item = u8> + Clone, name: &str) -> bool {
+    let mut key = key.skip_while(u8::is_ascii_whitespace);
+    let begins = name
+        .bytes()
+        .all(|byte| key.next().is_some_and(|k| k.eq_ignore_ascii_case(&byte)));
+    begins && key.all(|byte| byte.is_ascii_whitespace())
+}
+
+/// The credentials after the scheme, which is compared without case (RFC 9110 §11.1).
+fn after_basic(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.trim_ascii_start().split_at_checked(5)?;
+    let apart = rest.first().is_some_and(u8::is_ascii_whitespace);
+    (apart && scheme.eq_ignore_ascii_case(b"basic")).then(|| rest.trim_ascii())
+}
+
+/// The user of Basic credentials, decoded up to the colon and no further: what follows is the password.
+fn basic_user(credentials: &[u8]) -> Option<Vec<u8>> {
+    let mut user = Vec::new();
+    for quantum in credentials.chunks(4) {
+        let end = quantum.iter().position(|b| *b == b'=');
+        let quantum = end.map_or(Some(quantum), |end| quantum.get(..end))?;
+        let mut bytes = [0; 3];
+        let size = STANDARD_NO_PAD.decode_slice(quantum, &mut bytes).ok()?;
+        for byte in bytes.iter().take(size) {
+            if *byte == b':' {
+                return Some(user);
+            }
+            user.push(*byte);
+        }
+        if user.len() > MAX_NAME || end.is_some() {
+            return None;
+        }
+    }
+    None
+}
+
+/// Bytes of a form's name or value, decoded one by one (WHATWG URL §5.1): a library would decode the password as well.
+#[derive(Clone, Copy)]
+struct Decoded<'a>(&'a [u8]);
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        match (byte, rest) {
+            (b'+', _) => Some(b' '),
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    self.0 = after;
+                    Some(high << 4 | low)
+                }
+                _ => Some(b'%'),
+            },
+            _ => Some(*byte),
+        }
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+/// Reads the members that are named and skips all others unread.
+struct Object<'a> {
+    fields: &'a LoginFields,
+    found: &'a mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            let Some(slot) = self.fields.slot(key.bytes(), self.found) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            match map.next_value::<serde_json::Value>()? {
+                serde_json::Value::Null => {}
+                serde_json::Value::String(text) => self.fields.take(slot, text.as_bytes()),
+                serde_json::Value::Number(number) => {
+                    self.fields.take(slot, number.to_string().as_bytes());
+                }
+                _ => *slot = Field::Malformed,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! Held and watched bodies of login routes: what the host does with the pauses, and how each of them ends.
+//! May use one VM, driven by hand.
+//! Must not need Envoy: what it delivers is given.
+
+use serde_json::{Value, json};
+use stepgate_testkit::host::{Action, Exchange, Host};
+
+use crate::{policy, started};
+
+fn desk(hold: bool) -> Host {
+    started(&policy(|policy| {
+        policy["tiers"] = json!([{ "name": "login", "paths": ["/login"], "class": "login",
+            "login": { "hold_body": hold, "failures": 3 } }]);
+    }))
+}
+
+fn open(host: &mut Host) -> Exchange {
+    let headers = [
+        (":method", "POST"),
+        (":path", "/login"),
+        (":authority", "api.test"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-stepgate-decision", "allow"),
+    ];
+    host.open(&headers, false).unwrap()
+}
+
+/// A login that ends with this status, if it gets there.
+fn login(host: &mut Host, body: &str, status: &str) -> Exchange {
+    open(host);
+    let exchange = host.body(body, true).unwrap();
+    if exchange.reply.is_none() {
+        host.response(&[(":status", status)]).unwrap();
+    }
+    host.finish().unwrap();
+    exchange
+}
+
+fn status(exchange: &Exchange) -> u32 {
+    exchange.reply.as_ref().map_or(200, |reply| reply.status)
+}
+
+#[test]
+fn headers_wait_for_the_body_and_carry_its_decision() {
+    let mut host = desk(true);
+    let first = open(&mut host);
+    assert_eq!(first.action, Action::Pause);
+    assert_eq!(host.body("user", false).unwrap().action, Action::Pause);
+    let whole = host.body("name=alice", true).unwrap();
+    assert_eq!(whole.action, Action::Continue);
+    let told: Vec<_> = whole.request.headers.all("x-stepgate-decision");
+    assert_eq!(told, [b"allow"], "the spoofed one is gone");
+    assert_eq!(whole.request.body, b"username=alice");
+    for _ in 0..3 {
+        assert_eq!(status(&login(&mut host, "username=alice", "401")), 200);
+    }
+    assert_eq!(status(&login(&mut host, "username=alice", "200")), 429);
+}
+
+#[test]
+fn headers_that_do_not_wait_are_cut_off_by_the_body() {
+    let mut host = desk(false);
+    for _ in 0..3 {
+        assert_eq!(open(&mut host).action, Action::Continue);
+        assert_eq!(host.body("username=", false).unwrap().action, Action::Pause);
+        let whole = host.body("alice", true).unwrap();
+        assert_eq!(whole.action, Action::Continue);
+        assert_eq!(whole.request.body, b"username=alice");
+        host.response(&[(":status", "401")]).unwrap();
+        host.finish().unwrap();
+    }
+    let cut = login(&mut host, "username=alice", "200");
+    assert_eq!(status(&cut), 429);
+    assert!(
+        cut.request.body.is_empty(),
+        "nothing of the body has gone on"
+    );
+}
+
+#[test]
+fn a_body_that_grows_too_long_is_let_go_at_once() {
+    for hold in [true, false] {
+        let mut host = desk(hold);
+        open(&mut host);
+        let piece = [b'a'; 10 * 1024];
+        assert_eq!(host.body(piece, false).unwrap().action, Action::Pause);
+        assert_eq!(host.body(piece, false).unwrap().action, Action::Continue);
+        assert_eq!(host.body(piece, true).unwrap().action, Action::Continue);
+        host.response(&[(":status", "401")]).unwrap();
+        host.finish().unwrap();
+    }
+}
+
+#[test]
+fn a_body_that_does_not_come_ends_the_wait_and_the_waiting() {
+    let mut host = desk(true);
+    let held = open(&mut host).id;
+    // While nobody knows whether bodies come, one request at a time finds out.
+    assert_eq!(open(&mut host).action, Action::Continue);
+    host.set_time(crate::NOW as f64 + 4.0);
+    host.tick().unwrap();
+    assert_eq!(host.state().streams[&held].reply, None);
+    host.set_time(crate::NOW as f64 + 6.0);
+    host.tick().unwrap();
+    let reply = host.state().streams[&held].reply.clone().unwrap();
+    assert_eq!(reply.status, 408);
+    let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(problem["type"], "urn:stepgate:request-timeout");
+    let said = host.state().logs.iter();
+    let said = said.filter(|line| line.text.contains("allow_on_headers_stop_iteration"));
+    assert_eq!(said.count(), 1);
+    assert_eq!(open(&mut host).action, Action::Continue);
+}
+
+#[test]
+fn a_slow_client_ends_nothing_but_its_own_request() {
+    let mut host = desk(true);
+    login(&mut host, "username=alice", "200");
+    let slow = open(&mut host).id;
+    host.set_time(crate::NOW as f64 + 10.0);
+    host.tick().unwrap();
+    assert!(host.state().streams[&slow].reply.is_some());
+    assert_eq!(open(&mut host).action, Action::Pause);
+}
+
+#[test]
+fn without_ticks_nothing_is_held() {
+    let mut host = crate::vm();
+    host.state_mut()
+        .fixed
+        .insert("proxy_set_tick_period_milliseconds".into(), 12);
+    crate::start(
+        &mut host,
+        &policy(|policy| {
+            policy["login"] = json!({ "hold_body": true });
+            policy["tiers"] = json!([{ "name": "login", "class": "login" }]);
+        }),
+    );
+    assert_eq!(open(&mut host).action, Action::Continue);
+}
