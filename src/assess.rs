@@ -10,12 +10,14 @@ use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::PatternLesson;
 use crate::baseline::session::Session;
 use crate::baseline::source::SourceKey;
+use crate::challenge::{self, Answer};
 use crate::decision::{self, Action, Decision, Refusal};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
 use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
 use crate::judgement::{self, Case, Grounds, judge, note};
 use crate::policy::{Mode, Policy, Tier};
+use crate::receipt::Grant;
 use crate::score::{Score, score};
 use crate::signals::features::{Class, Features};
 use crate::signals::request::{Signals, Standing};
@@ -38,6 +40,8 @@ pub struct Assessment {
     pub lesson: Lesson,
     /// What following the identity needs to know; absent where it is not followed.
     pub conduct: Option<Conduct>,
+    /// The device receipt to give with the response.
+    pub receipt: Option<Grant>,
     /// Whether the owner asks, where that is known from outside: a challenge was solved.
     pub owner: Option<bool>,
     /// What its sources may learn then.
@@ -145,6 +149,7 @@ impl Lesson {
             Self::Event(novel) | Self::Attempt(novel) | Self::Challenge(novel) => {
                 Self::Event(Novel {
                     surprising: false,
+                    confirmed: false,
                     ..novel
                 })
             }
@@ -170,6 +175,8 @@ impl Lesson {
 pub struct Novel {
     /// Its new values start on probation.
     pub surprising: bool,
+    /// They were confirmed by the owner, who was asked.
+    pub confirmed: bool,
     /// The identity was never seen with this provider.
     pub network: bool,
     /// What the population may learn about patterns of novelty.
@@ -233,8 +240,8 @@ pub fn assess(
     let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));
     // A challenged session is no better than a login until it has answered: asking again must not make it known.
-    let answered =
-        |session: &&Session| session.unsolved == 0 || features.auth_time > session.challenged;
+    let answer = Answer::of(policy, tier, signals, features, record);
+    let answered = |session: &&Session| session.unsolved == 0 || answer.settles(session, features);
     let found = match session.filter(|_| !is_event).filter(answered) {
         Some(session) => evidence::of_request(session, features, &known, &policy.weights),
         None => evidence::of_login(features, &known, &policy.weights),
@@ -253,22 +260,22 @@ pub fn assess(
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: session.map_or(0, |session| session.unsolved),
-        challenged: false,
+        ..decision::Standing::default()
     };
-    let proven = stepped_up(tier, &policy.challenge.amr, signals, features);
-    if proven {
-        decision::discount(&mut reasons, is_after_challenge(features, record));
+    if answer.explains() {
+        decision::discount(&mut reasons, answer.explains_suspicion());
     }
-    if session.is_some_and(|session| features.auth_time > session.challenged) {
+    if session.is_some_and(|session| answer.settles(session, features)) {
         standing.unsolved = 0;
     }
+    let device = evidence::device(features, record, &policy.weights, &mut reasons);
     let left = judgement::left(record, features);
     let case = Case {
         tier,
         signals,
         features,
         standing,
-        stepped_up: proven,
+        stepped_up: answer.explains(),
         left: &left,
     };
     let judged = judge(policy, &case, &reasons);
@@ -278,16 +285,28 @@ pub fn assess(
         session.clone().advance(place, with, features.now)
     });
     let lesson = lesson(features, tier, &decision, is_event, moves, || Novel {
-        surprising: !proven
-            && record.is_some_and(|record| record.history > 0)
-            && judged.unexcepted - policy.prior > SURPRISE,
+        surprising: answer.by_token
+            || (!answer.proven
+                && record.is_some_and(|record| record.history > 0)
+                && judged.unexcepted - policy.prior > SURPRISE),
+        confirmed: answer.solved,
         network: found.new_network,
         pattern: found.pattern.map(Box::new),
     });
     let tries = tries_credential(tier, signals, features);
     let attempt = Attempt::of(tries, &reasons, features, &known);
     let mut reasons = judged.evidence;
+    let allowed = decision.would == Action::Allow;
+    let solved = answer.solved && is_event && allowed;
+    let marked = tier
+        .notify
+        .is_some_and(|notify| judged.score.logit >= notify);
     for (holds, reason) in [
+        (answer.proven || answer.confirmed, Reason::SteppedUp),
+        (answer.by_token, Reason::NewerToken),
+        (solved, Reason::ChallengeSolved),
+        (device == Some(false), Reason::ReceiptRefused),
+        (marked && allowed, Reason::Notify),
         (
             standing.unsolved >= decision::MAX_UNSOLVED,
             Reason::Unsolved,
@@ -307,11 +326,12 @@ pub fn assess(
         history: record.map_or(0, |record| record.history),
         lesson,
         conduct: found.conduct,
-        owner: (proven && is_after_challenge(features, record)).then_some(true),
+        receipt: challenge::receipt(features, solved, allowed && device == Some(true)),
+        owner: (answer.proven && answer.after_challenge).then_some(true),
         attempt,
         grounds: Grounds {
             unsolved: standing.unsolved,
-            stepped_up: proven,
+            stepped_up: answer.explains(),
             left,
             excepted: judged.excepted,
             hot: false,
@@ -355,6 +375,7 @@ fn without_identity(policy: &Policy, decision: Decision, reason: Reason) -> Asse
         history: 0,
         lesson: Lesson::Nothing,
         conduct: None,
+        receipt: None,
         owner: None,
         attempt: Attempt::default(),
         grounds: Grounds::default(),
@@ -371,33 +392,6 @@ pub(crate) fn is_event(features: &Features, record: Option<&IdentityRecord>) -> 
         .session(features.session)
         .is_some_and(|session| features.auth_time <= session.auth_time && !features.login);
     features.event != 0 && !in_session && !record.knows_event(features.event)
-}
-
-fn is_after_challenge(features: &Features, record: Option<&IdentityRecord>) -> bool {
-    let challenged = record
-        .into_iter()
-        .flat_map(|record| &record.sessions)
-        .map(|session| session.challenged)
-        .max()
-        .unwrap_or(0);
-    challenged != 0 && features.auth_time > challenged
-}
-
-/// Whether the authentication behind the request is strong and recent enough to have answered a challenge.
-fn stepped_up(tier: &Tier, amr: &[String], signals: &Signals<'_>, features: &Features) -> bool {
-    let session = &signals.session;
-    let strong_acr = session
-        .acr
-        .as_deref()
-        .is_some_and(|acr| tier.acr_values.iter().any(|value| value == acr));
-    let strong_amr = tier.acr_values.is_empty()
-        && session.amr.as_deref().is_some_and(|used| {
-            used.split(' ')
-                .any(|method| amr.iter().any(|known| known == method))
-        });
-    let recent =
-        features.auth_time != 0 && features.now.saturating_sub(features.auth_time) <= tier.max_age;
-    (strong_acr || strong_amr) && recent
 }
 
 fn lesson(

@@ -5,8 +5,9 @@
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-use crate::assess::Assessment;
-use crate::evidence::Evidence;
+use crate::assess::{Assessment, Lesson};
+use crate::decision::Action;
+use crate::evidence::{Evidence, Reason};
 use crate::headers::{mode_word, percent};
 use crate::policy::{AddressDetail, Policy, Tier};
 use crate::signals::features::Features;
@@ -33,6 +34,20 @@ pub struct Record<'a> {
 #[must_use]
 pub fn line(record: &Record<'_>) -> String {
     serde_json::to_string(record).unwrap_or_default()
+}
+
+/// Whether a decision is a repeated allow that nobody asked to see.
+#[must_use]
+pub fn is_routine(assessment: &Assessment) -> bool {
+    assessment.decision.would == Action::Allow
+        && assessment.lesson == Lesson::Nothing
+        && assessment.grounds.excepted.by.is_empty()
+        && !has(assessment, Reason::Notify)
+}
+
+fn has(assessment: &Assessment, reason: Reason) -> bool {
+    let mut reasons = assessment.reasons.iter();
+    reasons.any(|piece| piece.reason == reason)
 }
 
 impl Serialize for Record<'_> {
@@ -83,6 +98,13 @@ impl Serialize for Record<'_> {
         map.serialize_entry("stepgate.would", assessment.decision.would.as_str())?;
         map.serialize_entry("stepgate.mode", mode_word(assessment.decision.mode))?;
         map.serialize_entry("stepgate.tier", &self.tier.name)?;
+        if has(assessment, Reason::Notify) {
+            map.serialize_entry("stepgate.notify", &true)?;
+        }
+        if has(assessment, Reason::ChallengeSolved) {
+            // Known from outside the score: what a measurement may count this decision as.
+            map.serialize_entry("stepgate.label", "owner")?;
+        }
         map.serialize_entry("stepgate.score", &percent(assessment.score.probability))?;
         map.serialize_entry("stepgate.logit", &thousandths(assessment.score.logit))?;
         map.serialize_entry("stepgate.history", &assessment.history)?;

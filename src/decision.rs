@@ -2,7 +2,7 @@
 //! May use: evidence, score, policy.
 //! Must not: read records, format headers, or depend on who carries it out.
 
-use crate::evidence::{Evidence, EvidenceList, Nature, Reason};
+use crate::evidence::{Evidence, EvidenceList, Nature};
 use crate::policy::{Mode, Tier};
 use crate::score::Score;
 use crate::signals::features::{Class, Features};
@@ -47,7 +47,7 @@ pub enum Refusal {
     IdentityRequired,
     /// 403: refused.
     Forbidden,
-    /// 403: a machine may do less than it asked for.
+    /// 403: who cannot be challenged may do less than it asked for.
     Restricted,
     /// 429 (RFC 6585 §4): too many attempts failed.
     TooMany {
@@ -107,6 +107,8 @@ pub struct Standing {
     pub young: bool,
     /// Challenges of this session that were not solved.
     pub unsolved: u8,
+    /// The client cannot authenticate again.
+    pub incapable: bool,
     /// A denylist asks for a challenge that was not solved.
     pub challenged: bool,
 }
@@ -143,7 +145,8 @@ pub fn decide(
         return outcome(Action::Deny, Some(Refusal::Forbidden));
     }
     if standing.challenged || (score.logit >= tier.step_up && corroborated(evidence)) {
-        if !features.kind.is_machine() {
+        let capable = tier.step_up_capable && !standing.incapable && !features.kind.is_machine();
+        if capable {
             return outcome(Action::StepUp, Some(Refusal::Challenge));
         }
         let passes = safe_method && tier.class == Class::Ordinary;
@@ -194,16 +197,12 @@ pub fn discount(evidence: &mut EvidenceList, after_challenge: bool) {
             piece.nats = piece.nats.min(0.0);
         }
     }
-    let note = Evidence {
-        reason: Reason::SteppedUp,
-        nats: 0.0,
-    };
-    let _full = evidence.try_push(note);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Reason;
     use crate::policy::Policy;
     use crate::signals::request::Kind;
 

@@ -202,6 +202,22 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
     }
 }
 
+/// The redirect of a browser to a step-up page.
+#[must_use]
+pub fn redirect(location: String, id: &str) -> Reply {
+    Reply {
+        status: 302,
+        grpc_status: 16,
+        headers: vec![
+            ("location", location),
+            ("cache-control", "no-store".to_owned()),
+            (DECISION, Action::StepUp.as_str().to_owned()),
+            (ID, id.to_owned()),
+        ],
+        body: String::new(),
+    }
+}
+
 /// The challenge of RFC 9470 §3. The policy has checked that values hold no quote and no control character.
 fn insufficient(tier: &Tier) -> String {
     let mut challenge = String::from(

@@ -6,6 +6,7 @@ use arrayvec::ArrayVec;
 
 use crate::baseline::decay::DAY;
 use crate::baseline::identity::{IdentityRecord, PLACES};
+use crate::challenge;
 use crate::decision::{self, Action, Decision, Refusal, Standing};
 use crate::evidence::{Evidence, EvidenceList, Reason};
 use crate::policy::{Asker, Denial, Excepted, Policy, Tier};
@@ -48,6 +49,7 @@ impl<'a> Case<'a> {
             standing: Standing {
                 young: true,
                 unsolved: 0,
+                incapable: false,
                 challenged: false,
             },
             stepped_up: false,
@@ -103,6 +105,7 @@ pub fn judge(policy: &Policy, case: &Case<'_>, evidence: &EvidenceList) -> Judge
     let (features, tier) = (case.features, case.tier);
     let mut counted = evidence.clone();
     let mut standing = case.standing;
+    standing.incapable |= challenge::is_impossible(policy, case.signals);
     let mut excepted = Excepted::default();
     let unexcepted = score(evidence, policy.prior);
     let mut found = unexcepted;

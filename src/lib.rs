@@ -8,12 +8,15 @@
 pub mod assess;
 pub mod audit;
 pub mod baseline;
+mod challenge;
 pub mod decision;
 pub mod evidence;
 pub mod headers;
 pub mod judgement;
 pub mod observe;
 pub mod policy;
+pub mod receipt;
+pub mod redirect;
 pub mod score;
 pub mod signals;
 pub mod signature;

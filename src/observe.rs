@@ -90,7 +90,7 @@ pub fn observe(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
                 seen.teach(event(features, novel, record, population));
-                seen.record = Some(learn(features, novel.surprising, shared, record));
+                seen.record = Some(learn(features, novel, shared, record));
                 let ordinary = assessment.attempt.ordinary && !novel.surprising;
                 seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
             }
@@ -208,7 +208,7 @@ fn event(
 
 fn learn(
     features: &Features,
-    surprising: bool,
+    novel: &Novel,
     shared: bool,
     record: Option<&IdentityRecord>,
 ) -> IdentityRecord {
@@ -217,9 +217,15 @@ fn learn(
         .unwrap_or_else(|| IdentityRecord::new(features.now));
     record.decay_to(features.now);
     let hour = Hour::of(features.now);
+    let Novel {
+        surprising,
+        confirmed,
+        ..
+    } = *novel;
     let seen = |key| Sighting {
         key,
         surprising,
+        confirmed,
         day: hour.day,
         ..Sighting::default()
     };
@@ -252,6 +258,10 @@ fn learn(
     record.last_event = record.last_event.max(features.now);
     record.auth_time = record.auth_time.max(features.auth_time);
     record.remember_event(features.event);
+    if confirmed {
+        // However fast the journey was, the owner made it: it is over, and no request to come is a part of it.
+        record.places.clear();
+    }
     remember_place(features, surprising || shared, &mut record);
     remember_use(features, &mut record);
     if features.session != 0 {

@@ -12,6 +12,8 @@
 mod cases;
 #[path = "engine/desk.rs"]
 mod desk;
+#[path = "engine/devices.rs"]
+mod devices;
 #[path = "engine/excepted.rs"]
 mod excepted;
 #[path = "engine/exceptions.rs"]
@@ -24,6 +26,8 @@ mod numbers;
 mod properties;
 #[path = "engine/records.rs"]
 mod records;
+#[path = "engine/redirects.rs"]
+mod redirects;
 #[path = "engine/rules.rs"]
 mod rules;
 

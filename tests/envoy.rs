@@ -34,3 +34,7 @@ mod metadata;
 mod operation;
 #[path = "envoy/rollout.rs"]
 mod rollout;
+#[path = "envoy/step_up.rs"]
+mod step_up;
+#[path = "envoy/tiers.rs"]
+mod tiers;

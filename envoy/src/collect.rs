@@ -39,6 +39,9 @@ enum Signal {
     ContentType,
     ContentEncoding,
     ContentLength,
+    Receipt,
+    FetchMode,
+    Accept,
     Anonymiser(u8),
     /// A token, by its place in the policy.
     Token(usize),
@@ -63,6 +66,8 @@ impl Wanted {
             ("sec-ch-ua", Signal::Brands),
             ("sec-ch-ua-platform", Signal::Platform),
             ("sec-ch-ua-mobile", Signal::Mobile),
+            ("accept", Signal::Accept),
+            ("sec-fetch-mode", Signal::FetchMode),
             ("origin", Signal::CrossOrigin),
             ("access-control-request-method", Signal::CrossOrigin),
         ]
@@ -105,6 +110,10 @@ impl Wanted {
                 want(Some(name.to_owned()), signal);
             }
         }
+        want(
+            policy.challenge.receipt.as_ref().and_then(|_| cookie()),
+            Signal::Receipt,
+        );
         for (index, place) in policy.credentials.places.iter().enumerate() {
             let header = match place {
                 TokenPlace::Header { name, .. } => Some(name.clone()),
@@ -135,6 +144,8 @@ pub(crate) struct Collected<'a> {
     pub(crate) method: &'a [u8],
     pub(crate) path: &'a [u8],
     pub(crate) query: &'a [u8],
+    /// Both, as sent.
+    pub(crate) target: &'a [u8],
     pub(crate) host: &'a [u8],
     /// With the port, as sent.
     pub(crate) authority: &'a [u8],
@@ -163,6 +174,10 @@ pub(crate) struct Collected<'a> {
     pub(crate) content_type: Field<&'a [u8]>,
     pub(crate) content_encoding: Field<&'a [u8]>,
     pub(crate) content_length: Field<&'a [u8]>,
+    /// The device receipt.
+    pub(crate) receipt: Field<&'a [u8]>,
+    pub(crate) fetch_mode: Field<&'a [u8]>,
+    pub(crate) accepts_html: bool,
     pub(crate) preflight: bool,
     /// Names of spoofed headers to remove.
     pub(crate) ours: Vec<&'a [u8]>,
@@ -187,6 +202,15 @@ fn single<'a>(slot: &mut Field<&'a [u8]>, value: &'a [u8]) {
 
 fn is_true(value: &[u8]) -> bool {
     value == b"1" || value.eq_ignore_ascii_case(b"true")
+}
+
+/// Whether `text/html` is one of the media types of an `Accept` header (RFC 9110 §12.5.1).
+fn names_html(accept: &[u8]) -> bool {
+    accept.len() <= LONGEST
+        && accept.split(|b| *b == b',').any(|range| {
+            let name = range.split(|b| *b == b';').next().unwrap_or(range);
+            name.trim_ascii().eq_ignore_ascii_case(b"text/html")
+        })
 }
 
 impl<'a> Collected<'a> {
@@ -255,6 +279,15 @@ impl<'a> Collected<'a> {
                 }
                 return;
             }
+            Signal::Receipt => {
+                let name = policy.challenge.receipt.as_deref().unwrap_or_default();
+                for cookie in cookies(value, name.as_bytes()) {
+                    single(&mut self.receipt, cookie);
+                }
+                return;
+            }
+            Signal::Accept => return self.accepts_html |= names_html(value),
+            Signal::FetchMode => &mut self.fetch_mode,
             Signal::UserAgent => &mut self.user_agent,
             Signal::Language => &mut self.language,
             Signal::Country => &mut self.country,
@@ -282,6 +315,7 @@ impl<'a> Collected<'a> {
             .position(|b| *b == b'?' || *b == b'#')
             .unwrap_or(target.len());
         let (path, rest) = target.split_at_checked(end).unwrap_or((target, &[]));
+        self.target = target;
         self.path = path;
         self.query = rest.get(1..).unwrap_or(&[]);
     }

@@ -254,6 +254,10 @@ fn known_token(shared: &Shared, claims: &Claims, shape: u64, digest: u128) -> Kn
         session: SessionSignals {
             shape,
             issued_from: token::issued_from(claims, &policy.credentials.issued_from),
+            incapable: policy
+                .challenge
+                .incapable
+                .has_claim(|name| claims.claim(name)),
             risk: risk
                 .and_then(|name| claims.claim(name))
                 .and_then(|score| match score {

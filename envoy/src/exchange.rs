@@ -8,8 +8,8 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::audit;
-use stepgate::evidence::{self, Known};
-use stepgate::headers;
+use stepgate::evidence::{self, Known, Nature};
+use stepgate::headers as contract;
 use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::features::Features;
@@ -20,9 +20,9 @@ use crate::credential;
 use crate::host::{self, MapType};
 use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
-use crate::pairs;
 use crate::request::{certificate, client, fingerprint, network, parsed, text};
 use crate::shared::Shared;
+use crate::step_up;
 use crate::store::Found;
 
 /// What the response phase needs to know of the request.
@@ -32,6 +32,8 @@ pub(crate) struct Pending {
     tier: Option<usize>,
     /// It has a lesson for the records.
     teaches: bool,
+    /// A cookie for the client.
+    cookie: Option<String>,
 }
 
 /// One stream.
@@ -96,6 +98,7 @@ impl Exchange {
             risk: parsed(headers.risk, |score| score.parse().ok())
                 .present()
                 .or(session.risk),
+            receipt: step_up::receipt(&headers, &presented.standing(), shared, now),
             ..session
         };
         let signals = Signals {
@@ -150,7 +153,7 @@ impl Exchange {
                     .with_behaviour(behaviour),
             )
         };
-        let action = self.carry_out(shared, tier, &signals, &features, &assessment);
+        let action = self.carry_out(shared, tier, &headers, &signals, &features, &assessment);
         if let (Some(kind), Action::Continue) = (expected.awaited, action) {
             let tier = login::place(policy, tier);
             let watched = Watched::of(kind, user, tier, &signals, &features, &assessment);
@@ -163,6 +166,7 @@ impl Exchange {
         &mut self,
         shared: &Rc<Shared>,
         tier: &Tier,
+        headers: &Collected<'_>,
         signals: &Signals<'_>,
         features: &Features,
         assessment: &Assessment,
@@ -172,16 +176,13 @@ impl Exchange {
         let decision = &assessment.decision;
         shared
             .metrics
-            .decision(decision, headers::percent(assessment.score.probability));
+            .decision(decision, contract::percent(assessment.score.probability));
         for piece in &assessment.reasons {
-            if piece.nats >= 0.05 || piece.nats == 0.0 {
+            if piece.nats >= 0.05 || piece.nats == 0.0 || piece.reason.nature() == Nature::Note {
                 shared.metrics.reason(piece.reason);
             }
         }
-        let routine = decision.would == stepgate::decision::Action::Allow
-            && assessment.lesson == Lesson::Nothing
-            && assessment.grounds.excepted.by.is_empty();
-        if policy.config.audit.enabled && !routine {
+        if policy.config.audit.enabled && !audit::is_routine(assessment) {
             let record = audit::Record {
                 policy,
                 tier,
@@ -202,29 +203,15 @@ impl Exchange {
         if matches!(assessment.lesson, Lesson::Challenge(_) | Lesson::Attempt(_)) {
             shared.learn(features, assessment, Outcome { succeeded: true });
         }
-        if let Some(refusal) = decision.refused() {
-            let reply = headers::reply(refusal, policy, tier, &id);
-            let pairs: Vec<(&str, &str)> = reply
-                .headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
-            let details = format!("stepgate_{}", decision.would.as_str().replace('-', "_"));
-            let sent = host::reply(
-                reply.status,
-                &details,
-                &pairs::serialize(&pairs),
-                &reply.body,
-                reply.grpc_status,
-            );
-            if sent.is_ok() {
-                if assessment.conduct.is_some() {
-                    shared.follow(features, assessment, Response::default());
-                }
-                return Action::Pause;
+        if let Some(refusal) = decision.refused()
+            && step_up::refuse(shared, tier, headers, (refusal, decision), &id)
+        {
+            if assessment.conduct.is_some() {
+                shared.follow(features, assessment, Response::default());
             }
+            return Action::Pause;
         }
-        let told = headers::upstream(assessment, &id);
+        let told = contract::upstream(assessment, &id);
         for (name, value) in &told {
             let _logged_by_host = host::replace_request_header(name, value.as_bytes());
         }
@@ -232,19 +219,23 @@ impl Exchange {
             let told = told.iter().map(|(name, value)| (*name, value.as_str()));
             let value = signer.sign(told, signals.now_ms.div_euclid(1000));
             let _logged_by_host =
-                host::replace_request_header(headers::SIGNATURE, value.as_bytes());
+                host::replace_request_header(contract::SIGNATURE, value.as_bytes());
         }
         let teaches = matches!(
             assessment.lesson,
             Lesson::Event(_) | Lesson::Move | Lesson::Recovery
         );
         let teaches = teaches || assessment.attempt.of_credential;
-        if teaches || assessment.conduct.is_some() {
+        let cookie = assessment.receipt.and_then(|grant| {
+            step_up::set_cookie(shared, grant, &signals.standing, signals.now_ms)
+        });
+        if teaches || assessment.conduct.is_some() || cookie.is_some() {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
                 tier: login::place(policy, tier),
                 teaches,
+                cookie,
             });
         }
         Action::Continue
@@ -257,12 +248,14 @@ impl Exchange {
         let status = host::header(MapType::Response, ":status").unwrap_or_default();
         let status = text(&status).and_then(|s| s.parse().ok()).unwrap_or(0);
         let of_upstream = is_of_upstream();
-        let learns = pending.teaches && of_upstream;
         let tier = pending
             .tier
             .and_then(|index| shared.policy.tiers.get(index));
-        let outcome = login::outcome(tier, &pending.assessment, status);
-        if let Some(outcome) = outcome.filter(|_| learns) {
+        let outcome = login::outcome(tier, &pending.assessment, status).filter(|_| of_upstream);
+        if let (Some(cookie), Some(Outcome { succeeded: true })) = (&pending.cookie, outcome) {
+            step_up::give(shared, cookie);
+        }
+        if let Some(outcome) = outcome.filter(|_| pending.teaches) {
             shared.learn(&pending.features, &pending.assessment, outcome);
         }
         if pending.assessment.conduct.is_some() {

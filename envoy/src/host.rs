@@ -139,6 +139,20 @@ pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> HostResult<()>
     })
 }
 
+/// Adds a value to a header of the response, beside those it has.
+pub(crate) fn add_response_header(name: &str, value: &[u8]) -> HostResult<()> {
+    // SAFETY: pointers and lengths of live slices.
+    check(unsafe {
+        abi::proxy_add_header_map_value(
+            MapType::Response as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
 /// Removes every value of a header.
 pub(crate) fn remove_request_header(name: &[u8]) -> HostResult<()> {
     // SAFETY: pointer and length of a live slice.

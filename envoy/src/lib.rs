@@ -21,6 +21,7 @@ mod request;
 mod root;
 mod shared;
 mod snapshot;
+mod step_up;
 mod store;
 mod windows;
 

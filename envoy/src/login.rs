@@ -348,6 +348,7 @@ impl Exchange {
             return Action::Continue;
         }
         self.pending = None;
-        self.carry_out(shared, tier, &signals, &features, &assessment)
+        let headers = Collected::default();
+        self.carry_out(shared, tier, &headers, &signals, &features, &assessment)
     }
 }

@@ -29,9 +29,11 @@ pub(crate) enum Count {
     SnapshotRecord,
     SnapshotRefused,
     BodyTimeout,
+    ReceiptIssued,
+    ReturnAddressRefused,
 }
 
-const COUNTS: [(Count, &str); 14] = [
+const COUNTS: [(Count, &str); 16] = [
     (Count::Learned, "stepgate_learned_total"),
     (Count::LearnSkipped, "stepgate_learning_skipped_total"),
     (Count::CasRetry, "stepgate_cas_retries_total"),
@@ -46,6 +48,11 @@ const COUNTS: [(Count, &str); 14] = [
     (Count::SnapshotRecord, "stepgate_snapshot_records_total"),
     (Count::SnapshotRefused, "stepgate_snapshot_refused_total"),
     (Count::BodyTimeout, "stepgate_body_timeouts_total"),
+    (Count::ReceiptIssued, "stepgate_receipts_issued_total"),
+    (
+        Count::ReturnAddressRefused,
+        "stepgate_return_addresses_refused_total",
+    ),
 ];
 
 const WORDS: [&str; 4] = ["allow", "step-up", "restrict", "deny"];

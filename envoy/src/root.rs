@@ -54,7 +54,10 @@ impl Root {
             path: String::new(),
             message: "the configuration is not UTF-8".into(),
         })?;
-        let policy = Policy::parse(&text)?;
+        let mut policy = Policy::parse(&text)?;
+        if let Some(previous) = key_from("STEPGATE_PREVIOUS_KEY") {
+            policy.previous_hash_key = Some(previous);
+        }
         let key = hash_key(&policy);
         let root_id = host::property("plugin_root_id").unwrap_or_default();
         let memory = Memory::open(&String::from_utf8_lossy(&root_id), key);
@@ -90,6 +93,9 @@ impl Root {
             policy.digest,
         );
         shared.warn_of_expired(u32::try_from(host::now_ms().div_euclid(1000)).unwrap_or(0));
+        for warning in policy.step_up_warnings(shared.key != HashKey::PUBLIC) {
+            log::warn!("stepgate: {warning}");
+        }
         if !memory.is_shared() {
             log::warn!(
                 "stepgate: the host has no shared data: every worker learns for itself, in at most 4 MiB, and forgets with its VM"
@@ -128,10 +134,16 @@ impl Root {
     }
 }
 
+/// A hash key from the environment of the VM.
+fn key_from(variable: &str) -> Option<HashKey> {
+    let secret = std::env::var(variable).ok()?;
+    (!secret.is_empty()).then(|| HashKey::from_secret(&secret))
+}
+
 fn hash_key(policy: &Policy) -> HashKey {
-    match std::env::var("STEPGATE_KEY") {
-        Ok(secret) if !secret.is_empty() => HashKey::from_secret(&secret),
-        _ => policy.hash_key.unwrap_or_else(|| {
+    match key_from("STEPGATE_KEY") {
+        Some(key) => key,
+        None => policy.hash_key.unwrap_or_else(|| {
             log::warn!("stepgate: neither STEPGATE_KEY nor hash_key is set; the baseline is hashed with a public constant");
             HashKey::PUBLIC
         }),

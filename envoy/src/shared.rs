@@ -15,6 +15,7 @@ use stepgate::baseline::source::{Source, SourceKey};
 use stepgate::evidence::Known;
 use stepgate::observe::{self, Outcome, Response, observe};
 use stepgate::policy::Policy;
+use stepgate::receipt::Receipts;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
 use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) policy: Policy,
     pub(crate) wanted: Wanted,
     pub(crate) key: HashKey,
+    /// Absent where there are none.
+    pub(crate) receipts: Option<Receipts>,
     pub(crate) store: Store,
     pub(crate) crowd: Crowd,
     pub(crate) sources: Sources,
@@ -68,8 +71,11 @@ impl Shared {
         metrics: Metrics,
         now: i64,
     ) -> Self {
+        let cookie = policy.challenge.receipt.as_deref();
+        let previous = policy.previous_hash_key.as_ref();
         Self {
             wanted: Wanted::of(&policy),
+            receipts: cookie.and_then(|cookie| Receipts::new(cookie, &key, previous)),
             key,
             store,
             crowd: Crowd::new(Rc::clone(memory)),
@@ -289,10 +295,16 @@ impl Shared {
         }
     }
 
-    /// Id of a new decision: a token that begins with a letter (RFC 9651 §3.3.4).
-    pub(crate) fn decision_id(&self, now_ms: i64, features: &Features) -> String {
+    /// A number this VM gives once.
+    pub(crate) fn next_number(&self) -> u64 {
         let number = self.decisions.get();
         self.decisions.set(number.wrapping_add(1));
+        number
+    }
+
+    /// Id of a new decision: a token that begins with a letter (RFC 9651 §3.3.4).
+    pub(crate) fn decision_id(&self, now_ms: i64, features: &Features) -> String {
+        let number = self.next_number();
         let mut seed = [0u8; 24];
         let parts = [
             now_ms as u64,

@@ -63,6 +63,7 @@ pub fn of_attempt(
         history: 0,
         lesson: Lesson::Nothing,
         conduct: None,
+        receipt: None,
         owner: None,
         attempt,
         grounds: Grounds {

@@ -15,6 +15,8 @@ const FORGOTTEN: f32 = 1.0 / 64.0;
 const SIGHTINGS: u8 = 3;
 const DAYS: u16 = 2;
 const AGE: u16 = 7;
+/// What the owner confirmed waits from one to two of these days, always 24 hours at least.
+const CONFIRMED_AGE: u16 = 2;
 
 /// How a version relates to the newest one known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Sighting {
     pub version: Version,
     /// Whether the event was surprising and unproven: a new value then starts on probation.
     pub surprising: bool,
+    /// Whether the owner was asked and confirmed it: a new value counts as known a day later, which is time to object.
+    pub confirmed: bool,
     /// Day since 1970.
     pub day: u16,
 }
@@ -118,6 +122,12 @@ impl<const N: usize> Values<N> {
         self.entries
             .iter()
             .any(|value| value.key == key && !value.is_established())
+    }
+
+    /// Whether the value was seen before, on probation or not.
+    #[must_use]
+    pub fn knows(&self, key: u32) -> bool {
+        self.entries.iter().any(|value| value.key == key)
     }
 
     /// Number of distinct established values (the `T` of Witten-Bell), those that made room included; it fades with the
@@ -177,8 +187,12 @@ impl<const N: usize> Values<N> {
         self.insert(Value {
             key: seen.key,
             count: 1.0,
-            sightings: u8::from(seen.surprising),
-            since: if seen.surprising { seen.day } else { 0 },
+            sightings: u8::from(seen.surprising || seen.confirmed),
+            since: match (seen.confirmed, seen.surprising) {
+                (true, _) => seen.day.wrapping_sub(AGE - CONFIRMED_AGE),
+                (false, true) => seen.day,
+                (false, false) => 0,
+            },
             version: seen.version,
         });
     }
@@ -299,96 +313,5 @@ impl<const N: usize> Values<N> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(key: u32, surprising: bool, day: u16) -> Sighting {
-        Sighting {
-            key,
-            surprising,
-            day,
-            ..Sighting::default()
-        }
-    }
-
-    #[test]
-    fn a_surprising_value_counts_after_three_sightings_on_two_days() {
-        let mut values = Values::<4>::default();
-        for _ in 0..3 {
-            values.learn(seen(1, true, 10));
-        }
-        assert_eq!((values.count(1), values.distinct()), (0.0, 0.0));
-        assert!(values.on_probation(1));
-        values.learn(seen(1, true, 11));
-        assert_eq!((values.count(1), values.distinct()), (4.0, 1.0));
-    }
-
-    #[test]
-    fn a_week_or_a_proven_event_ends_probation() {
-        let mut values = Values::<4>::default();
-        values.learn(seen(1, true, 10));
-        values.settle(16);
-        assert_eq!(values.count(1), 0.0);
-        values.settle(17);
-        assert_eq!(values.count(1), 1.0);
-        values.learn(seen(2, true, 17));
-        values.learn(seen(2, false, 17));
-        assert_eq!(values.count(2), 2.0);
-    }
-
-    #[test]
-    fn a_flood_on_probation_never_evicts_the_established() {
-        let mut values = Values::<2>::default();
-        values.learn(seen(1, false, 0));
-        values.learn(seen(2, false, 0));
-        for key in 3..50 {
-            values.learn(seen(key, true, 0));
-        }
-        assert_eq!((values.count(1), values.count(2)), (1.0, 1.0));
-        assert_eq!(values.distinct(), 2.0);
-    }
-
-    #[test]
-    fn distinct_remembers_what_made_room_and_fades() {
-        let mut values = Values::<2>::default();
-        for key in 1..=5 {
-            values.learn(seen(key, false, 0));
-        }
-        assert_eq!(values.distinct(), 5.0);
-        values.decay(0.5);
-        assert_eq!(values.distinct(), 2.5);
-    }
-
-    #[test]
-    fn an_older_version_is_no_upgrade() {
-        let known = Version {
-            browser: 90,
-            os: 12,
-        };
-        let relation = |browser, os| relation(known, Version { browser, os });
-        assert_eq!(relation(91, 12), Relation::Newer);
-        assert_eq!(relation(90, 12), Relation::Same);
-        assert_eq!(relation(89, 13), Relation::Older);
-        assert_eq!(relation(91, 11), Relation::Older);
-        assert_eq!(relation(0, 0), Relation::Newer);
-    }
-
-    #[test]
-    fn survives_encoding() {
-        let mut values = Values::<3>::default();
-        for key in 1..=4 {
-            values.learn(seen(key, key == 4, 9));
-        }
-        values.learn(Sighting {
-            key: 2,
-            version: Version { browser: 7, os: 8 },
-            ..Sighting::default()
-        });
-        let mut bytes = Vec::new();
-        values.encode(&mut Writer(&mut bytes));
-        let mut input = Reader::new(&bytes);
-        assert_eq!(Values::decode(&mut input), Some(values));
-        assert!(input.is_empty());
-        assert_eq!(Values::<2>::decode(&mut Reader::new(&bytes)), None);
-    }
-}
+#[path = "values_tests.rs"]
+mod tests;

@@ -4,12 +4,13 @@
 
 use super::network;
 use super::novelty::{Identity, MIMICRY_COARSE, MIMICRY_FINE, Step, matched};
-use super::{Gathered, Known, Reason};
+use super::{Evidence, EvidenceList, Family, Gathered, Known, Nature, Reason, Weights};
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::patterns::{CLIENT, Groups, Patterns, PerPattern, pattern};
 use crate::baseline::population::{PatternLesson, Population, Shared};
 use crate::baseline::values::{Relation, Version, relation};
 use crate::signals::features::Features;
+use crate::signals::request::DeviceReceipt;
 
 fn steps(
     record: &IdentityRecord,
@@ -101,6 +102,35 @@ fn fresh(from: &network::Found, factors: &PerPattern, shown: usize) -> Option<(b
     let at = pattern(from.level.max(2), shown % CLIENT);
     let factor = factors.get(at).copied().unwrap_or(1.0);
     (from.level <= 2).then_some((from.level > 0, (likely * factor).min(1.0)))
+}
+
+/// Whether a person's device is proven by a receipt; `None` where none was shown. One from before a recovery of the account may
+/// be that of whoever it was recovered from. What a proven device explains is that its client is new here; suspicion stays,
+/// since whoever steals a session may have stolen the receipt with it.
+pub(crate) fn device(
+    features: &Features,
+    record: Option<&IdentityRecord>,
+    weights: &Weights,
+    reasons: &mut EvidenceList,
+) -> Option<bool> {
+    let recovered = record.map_or(0, |record| record.recovered);
+    let issued = match features.receipt {
+        DeviceReceipt::Absent => return None,
+        DeviceReceipt::Refused => return Some(false),
+        DeviceReceipt::Held { issued, .. } => issued,
+    };
+    if !features.verified || features.kind.is_machine() || issued <= recovered {
+        return Some(false);
+    }
+    let reason = Reason::DeviceProven;
+    let nats = -weights.of(reason);
+    for piece in reasons.iter_mut() {
+        if piece.reason.family() == Family::Client && piece.reason.nature() == Nature::Novelty {
+            piece.nats = piece.nats.min(nats);
+        }
+    }
+    let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats });
+    Some(true)
 }
 
 /// Evidence of a machine's event; see `network::machine` for why it never speaks for the owner.

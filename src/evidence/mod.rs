@@ -25,6 +25,7 @@ use crate::baseline::source::{Source, SourceKey, SourceKind};
 use crate::signals::features::Features;
 
 pub use behaviour::{Conduct, Watched};
+pub(crate) use client::device;
 pub use external::{External, Fence, NetworkList, RiskScale};
 pub use reason::{Family, Nature, REASONS, Reason, Row};
 

@@ -390,7 +390,22 @@ reasons! {
         "rule: 403 until a newer auth_time";
     SteppedUp "stepped-up" Token Note 0.0
         "a recent and sufficient authentication: novelty is discounted"
-        "sufficient acr or amr and auth_time within max_age";
+        "sufficient acr or amr and auth_time within max_age, or one that answered a challenge from here within two days";
+    ChallengeSolved "challenge-solved" Token Note 0.0
+        "a challenge of this session or client was answered: the owner was asked, and confirmed it"
+        "sufficient acr or amr, auth_time within max_age and at most an hour after the challenge; once per auth_time";
+    NewerToken "newer-token" Token Note 0.0
+        "a token issued after the challenge was accepted as its answer, which proves neither owner nor device"
+        "`challenge.newer_token`; no auth_time, sufficient acr or amr, iat within max_age and at most an hour after the challenge";
+    DeviceProven "device-proven" Client Note 1.0
+        "the device solved a challenge of this identity before: its client is not new"
+        "1 off, in place of the novelty of the client; a valid receipt, newer than the last recovery of the account";
+    ReceiptRefused "receipt-refused" Client Note 0.0
+        "the device receipt is of another identity, forged, older than 30 days or than the last recovery of the account: it proves nothing"
+        "note";
+    Notify "notify" Behaviour Note 0.0
+        "the request is allowed, and its score is one that somebody wants to see"
+        "P at or above `notify` of the tier or of `score`";
     Denylisted "denylisted" Token Rule 0.0
         "an entry of the denylist names who asks, or from where or with what"
         "rule: 403 (401 where a challenge is asked of who shows no credential)";

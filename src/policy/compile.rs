@@ -8,6 +8,7 @@ use super::config::{ClassName, PolicyConfig, TierConfig, Watch};
 use super::credentials::TokenPlace;
 use super::exceptions::Exceptions;
 use super::names::{SignalNames, header_name};
+use super::step_up::Incapable;
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
 use crate::evidence::{External, Reason, Weights};
 use crate::score::log_odds;
@@ -21,6 +22,8 @@ use crate::token::{ApiKeys, IssuedFromClaims, Issuer};
 pub struct Policy {
     /// Key of all hashes; absent: the public one, unless the environment has another.
     pub hash_key: Option<HashKey>,
+    /// Key of all hashes before this one.
+    pub previous_hash_key: Option<HashKey>,
     /// Credentials.
     pub credentials: Credentials,
     /// Which headers carry which signal.
@@ -56,6 +59,12 @@ pub struct Challenge {
     pub amr: Vec<String>,
     /// Where a client that cannot answer is sent.
     pub help: Option<String>,
+    /// Clients that cannot answer.
+    pub incapable: Incapable,
+    /// Cookie of the device receipt; absent: there are none.
+    pub receipt: Option<String>,
+    /// Whether a newer token answers where there is no `auth_time`.
+    pub newer_token: bool,
 }
 
 /// Where credentials are, and how they are believed.
@@ -132,6 +141,13 @@ impl Policy {
             Some(secret) => Some(HashKey::from_secret(long_enough("hash_key", secret)?)),
             None => None,
         };
+        let previous_hash_key = match &config.previous_hash_key {
+            Some(secret) => Some(HashKey::from_secret(long_enough(
+                "previous_hash_key",
+                secret,
+            )?)),
+            None => None,
+        };
         let prior = log_odds(probability("score.prior", config.score.prior)?);
         let mut weights = Weights::default();
         for (code, weight) in &config.score.weights {
@@ -181,11 +197,14 @@ impl Policy {
                     ),
                 ));
             }
-            tiers.push(tier(config, written, &path)?);
+            let tier = tier(config, written, &path)?;
+            super::step_up::reachable(&tiers, &tier, &path)?;
+            tiers.push(tier);
         }
         let text = serde_json::to_vec(config).unwrap_or_default();
-        Ok(Self {
+        let policy = Self {
             hash_key,
+            previous_hash_key,
             credentials: super::credentials::compile(&config.credentials)?,
             names: SignalNames::resolve(&config.signals)?,
             memory: (memory as usize) << 20,
@@ -195,14 +214,13 @@ impl Policy {
             exceptions: super::exceptions::compile(config)?,
             default_tier,
             tiers,
-            challenge: Challenge {
-                amr: config.challenge.amr.clone(),
-                help: config.challenge.help.clone(),
-            },
+            challenge: super::step_up::challenge(config)?,
             digest: HashKey::PUBLIC.hash64(crate::signals::keyed::Domain::Checksum, &text),
             signer: config.signature.as_ref().map(Signer::new).transpose()?,
             config: config.clone(),
-        })
+        };
+        policy.pages_can_be_reached()?;
+        Ok(policy)
     }
 }
 
@@ -252,6 +270,7 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         };
         quotable(&path, acr)?;
     }
+    super::step_up::one_kind_of_route(written, path)?;
     let mut matcher = Matcher {
         by_metadata: written.route_metadata,
         ..Matcher::default()
@@ -301,7 +320,10 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         matcher,
         mode,
         step_up,
+        notify: super::step_up::notify(config, written, step_up, path)?,
         deny,
+        page: super::page::of_tier(config, written, path)?,
+        step_up_capable: written.step_up_capable,
         acr_values: acr_values.clone(),
         max_age: written.max_age.unwrap_or(config.challenge.max_age),
         require_identity: written.require_identity,
@@ -336,7 +358,7 @@ fn threshold(
     .map(log_odds)
 }
 
-fn probability(path: &str, value: f64) -> Result<f64, PolicyError> {
+pub(super) fn probability(path: &str, value: f64) -> Result<f64, PolicyError> {
     if value > 0.0 && value < 1.0 {
         Ok(value)
     } else {

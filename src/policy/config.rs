@@ -26,6 +26,9 @@ macro_rules! section {
 mod exceptions;
 mod external;
 mod login;
+mod step_up;
+
+pub use step_up::{ChallengeConfig, ClaimConfig, IncapableConfig, ReceiptConfig, StepUpPageConfig};
 
 pub use exceptions::{
     AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
@@ -59,6 +62,9 @@ section! {
         /// `stepgate train`. The environment variable `STEPGATE_KEY` of the VM goes first. Without either a public constant is
         /// used and a warning is logged.
         hash_key: Option<String>,
+        /// The `hash_key` before this one: device receipts made with it are still accepted, and renewed with the new one. The
+        /// environment variable `STEPGATE_PREVIOUS_KEY` of the VM goes first. The baseline starts anew with a new key.
+        previous_hash_key: Option<String>,
         /// Who asks.
         credentials: Credentials,
         /// Where network and client signals are read.
@@ -306,22 +312,11 @@ section! {
         step_up: f64 = 0.5,
         /// Probability from which a request is denied.
         deny: f64 = 0.97,
+        /// Probability from which an allowed request is marked: reason `notify`, counted and written to the audit log, while
+        /// nobody feels it. Absent: none. Not above `step_up`.
+        notify: Option<f64>,
         /// Weights of single reasons, in place of the defaults of the reason table; 0 switches a reason off.
         weights: std::collections::BTreeMap<String, f64>,
-    }
-}
-
-section! {
-    /// What a challenge asks for and what solves it.
-    ChallengeConfig {
-        /// `acr_values` of the challenge (RFC 9470); any of them solves it. Empty: `amr` alone is asked for.
-        acr_values: Vec<String>,
-        /// `amr` values that solve a challenge (RFC 8176).
-        amr: Vec<String> = ["mfa", "otp", "hwk", "swk", "fpt", "face", "sms"].map(String::from).to_vec(),
-        /// How long a stronger authentication is good for, in seconds.
-        max_age: u32 = 900,
-        /// Page to which a client that cannot answer a challenge is sent for help.
-        help: Option<String>,
     }
 }
 
@@ -336,7 +331,7 @@ section! {
         paths: Vec<String>,
         /// Methods; empty: any.
         methods: Vec<String>,
-        /// Name this tier must have in the route's metadata (`stepgate`, key `tier`); given, nothing else is looked at.
+        /// The tier holds where the metadata of the route names it (`stepgate`, key `tier`), instead of by hosts, paths and methods.
         route_metadata: bool,
         /// Overrides `mode`.
         mode: Option<Mode>,
@@ -346,6 +341,13 @@ section! {
         step_up: Option<f64>,
         /// Overrides `score.deny`.
         deny: Option<f64>,
+        /// Overrides `score.notify`.
+        notify: Option<f64>,
+        /// Overrides `challenge.page`.
+        page: Option<StepUpPageConfig>,
+        /// Whether whoever uses these routes can be challenged; if not, a challenge becomes a restriction, as for
+        /// `challenge.incapable`.
+        step_up_capable: bool = true,
         /// Overrides `challenge.acr_values`.
         acr_values: Option<Vec<String>>,
         /// Overrides `challenge.max_age`.

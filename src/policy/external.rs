@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_fence_names_countries() {
         let policy = Policy::parse(
-            r#"{"fence":{"allowed":["NO","SE"]},"tiers":[{"name":"admin","fence":{"forbidden":["SE"],"action":"evidence"}},{"name":"rest"}]}"#,
+            r#"{"fence":{"allowed":["NO","SE"]},"tiers":[{"name":"admin","paths":["/admin/**"],"fence":{"forbidden":["SE"],"action":"evidence"}},{"name":"rest"}]}"#,
         )
         .unwrap();
         let fence = |index: usize| policy.tiers[index].fence.clone().unwrap();

@@ -5,12 +5,15 @@
 mod canary;
 mod compile;
 pub mod config;
+mod cover;
 mod credentials;
 mod exceptions;
 mod external;
 mod login;
 mod names;
+mod page;
 mod place;
+mod step_up;
 mod term;
 mod tiers;
 
@@ -22,6 +25,8 @@ pub use credentials::TokenPlace;
 pub use exceptions::{Asker, Denial, Excepted, Exceptions};
 pub use login::Login;
 pub use names::SignalNames;
+pub use page::StepUpPage;
+pub use step_up::Incapable;
 pub use tiers::{Route, Tier};
 
 /// Why a policy was refused: where, and what is allowed there.

@@ -4,6 +4,7 @@
 
 use super::config::Mode;
 use super::login::Login;
+use super::page::StepUpPage;
 use crate::evidence::Fence;
 use crate::signals::features::Class;
 
@@ -17,12 +18,18 @@ pub struct Tier {
     pub mode: Mode,
     /// Log-odds from which a step-up is asked for.
     pub step_up: f64,
+    /// Log-odds from which an allowed request is marked.
+    pub notify: Option<f64>,
     /// Log-odds from which a request is denied.
     pub deny: f64,
     /// `acr_values` of the challenge; any of them solves it.
     pub acr_values: Vec<String>,
     /// How long a stronger authentication is good for, in seconds.
     pub max_age: u32,
+    /// Where browsers authenticate again.
+    pub page: Option<StepUpPage>,
+    /// Whether whoever uses these routes can be challenged.
+    pub step_up_capable: bool,
     /// Whether anonymous requests are refused.
     pub require_identity: bool,
     /// What the routes are for.
@@ -129,7 +136,7 @@ impl HostPattern {
         })
     }
 
-    fn matches(&self, host: &[u8]) -> bool {
+    pub(super) fn matches(&self, host: &[u8]) -> bool {
         match self {
             Self::Exact(name) => name.as_bytes().eq_ignore_ascii_case(host),
             Self::Below(name) => host
@@ -146,11 +153,11 @@ impl HostPattern {
 /// `/users/{id}/orders`, `/admin/**`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PathTemplate {
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+pub(super) enum Segment {
     Literal(String),
     One,
     Rest,

@@ -6,7 +6,7 @@ use super::address::Address;
 use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
-use super::request::{Anonymiser, Field, Kind, Signals, Standing};
+use super::request::{Anonymiser, DeviceReceipt, Field, Kind, Signals, Standing};
 use super::route;
 
 /// What a route is, as far as risk is concerned.
@@ -96,6 +96,8 @@ pub struct Features {
     pub script: bool,
     /// JA3/JA4 or certificate.
     pub tls: u32,
+    /// What the device receipt proves.
+    pub receipt: DeviceReceipt,
     /// Session, or the token where there is none.
     pub session: u32,
     /// The request itself is a login, as event files say.
@@ -207,6 +209,7 @@ impl Features {
                 Domain::Tls,
                 client.tls.present().or(client.certificate.present()),
             ),
+            receipt: signals.session.receipt,
             session: hash(Domain::Session, session_id.or(token_id)),
             login: signals.request.action == b"login",
             event: 0,

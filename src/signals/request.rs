@@ -217,6 +217,26 @@ pub enum Binding {
     ProofReplayed,
 }
 
+/// Bytes that name a device in a receipt.
+pub const DEVICE_BYTES: usize = 12;
+
+/// What the device receipt of a request proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeviceReceipt {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It is of another identity, forged or too old: nothing.
+    Refused,
+    /// The device solved a challenge of this identity.
+    Held {
+        /// When it was issued, seconds since 1970.
+        issued: u32,
+        /// The device.
+        device: [u8; DEVICE_BYTES],
+    },
+}
+
 /// From where the issuer says it issued the token, where its claims tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct IssuedFrom {
@@ -253,6 +273,10 @@ pub struct SessionSignals<'a> {
     pub issued_from: IssuedFrom,
     /// Whether the key it is bound to is held.
     pub binding: Binding,
+    /// Whether a claim says that the client cannot authenticate again.
+    pub incapable: bool,
+    /// What the device receipt proves.
+    pub receipt: DeviceReceipt,
     /// What somebody else thinks of the request: the score the policy names.
     pub risk: Option<f64>,
 }

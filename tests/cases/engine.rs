@@ -12,6 +12,7 @@ use stepgate::evidence::Known;
 use stepgate::headers;
 use stepgate::observe::{self, observe};
 use stepgate::policy::{Mode, Policy, Route, Tier, TokenPlace};
+use stepgate::redirect::{self, Navigation};
 use stepgate::signals::address::Address;
 use stepgate::signals::countries;
 use stepgate::signals::features::Features;
@@ -138,7 +139,15 @@ fn outcome(policy: &Policy, tier: &Tier, wire: &Wire, assessment: &Assessment) -
             .collect()
     };
     let refusal = assessment.decision.refused();
-    let mut outcome = match refusal.map(|refusal| headers::reply(refusal, policy, tier, "d0")) {
+    let asked = Navigation {
+        method: wire.method.as_bytes(),
+        fetch_mode: Field::from(first(wire, "sec-fetch-mode").map(str::as_bytes)),
+        accepts_html: first(wire, "accept").is_some_and(|accept| accept.contains("text/html")),
+        authority: first(wire, "host").unwrap_or_default().as_bytes(),
+        target: wire.target.as_bytes(),
+    };
+    let reply = |refusal| redirect::answer(refusal, policy, tier, "d0", &asked).0;
+    let mut outcome = match refusal.map(reply) {
         Some(reply) => Outcome {
             status: reply.status,
             grpc_status: Some(reply.grpc_status),
@@ -218,7 +227,12 @@ fn present(
         } else {
             Standing::Unverified(subject)
         };
-        return (standing, token::session(&claims, digest));
+        let incapable = &policy.challenge.incapable;
+        let session = SessionSignals {
+            incapable: incapable.has_claim(|name| claims.claim(name)),
+            ..token::session(&claims, digest)
+        };
+        return (standing, session);
     }
     let in_query = credentials.api_key_query.as_ref().and_then(|name| {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

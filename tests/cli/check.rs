@@ -127,6 +127,32 @@ fn warnings_say_what_an_operator_should_know() {
 }
 
 #[test]
+fn what_weakens_a_challenge_is_said() {
+    let work = Workspace::new();
+    work.write(
+        "policy.yaml",
+        "signals: { preset: fastly }\nchallenge: { newer_token: true, receipt: {}, incapable: { clients: [tv] } }\n",
+    );
+    let outcome = work.run("check policy.yaml");
+    assert_eq!(outcome.code, 0);
+    let warned: Vec<&str> = outcome.stderr.lines().collect();
+    for (line, start) in [
+        (
+            1,
+            "policy.yaml: warning: challenge.newer_token: accepts a newer token",
+        ),
+        (
+            2,
+            "policy.yaml: warning: challenge.receipt: is off: without STEPGATE_KEY",
+        ),
+        (3, "policy.yaml: warning: challenge.help: is absent"),
+    ] {
+        assert!(warned[line].starts_with(start), "{warned:?}");
+    }
+    assert_eq!(warned.len(), 4);
+}
+
+#[test]
 fn exceptions_that_do_nothing_are_warned_of() {
     let work = Workspace::new();
     work.write(

@@ -83,6 +83,7 @@ fn taught(
         history: 0,
         lesson,
         conduct: None,
+        receipt: None,
         owner: None,
         grounds: Grounds::default(),
         attempt: Attempt::default(),

@@ -20,6 +20,7 @@ mod jwks;
 mod libraries;
 mod login;
 mod played;
+mod receipts;
 mod snapshot;
 
 use std::sync::LazyLock;

@@ -33,6 +33,9 @@ pub(super) fn of(
             "is absent, and so is STEPGATE_KEY: hashes in the baseline are made with a public constant and can be guessed back",
         );
     }
+    for warning in policy.step_up_warnings(has_key || known_key.is_some()) {
+        warn(&warning.path, &warning.message);
+    }
     for (index, issuer) in policy.config.credentials.issuers.iter().enumerate() {
         if issuer.audiences.is_empty() {
             warn(

@@ -50,6 +50,7 @@ struct Basis {
     reasons: EvidenceList,
     features: Features,
     safe: bool,
+    incapable: bool,
     tier: Tier,
     would: Action,
 }
@@ -96,6 +97,10 @@ impl Decided {
             basis: Basis {
                 features: Features::of(&signals, &live.key),
                 safe: is_safe(signals.request.method),
+                incapable: signals.standing.subject().is_some_and(|subject| {
+                    let incapable = &live.policy.challenge.incapable;
+                    incapable.names_client(&subject.client_id)
+                }),
                 would: assessment.decision.would,
                 reasons: assessment.reasons,
                 tier,
@@ -137,6 +142,7 @@ impl Basis {
             } else {
                 0
             },
+            incapable: self.incapable,
             challenged: has(Reason::DenylistChallenge),
         };
         let score = score(reasons, prior);

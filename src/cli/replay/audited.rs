@@ -275,9 +275,9 @@ impl AuditLine {
             standing: Standing {
                 young: self.has(Reason::YoungBaseline),
                 unsolved: self.unsolved,
-                challenged: false,
+                ..Standing::default()
             },
-            stepped_up: self.has(Reason::SteppedUp),
+            stepped_up: self.has(Reason::SteppedUp) || self.has(Reason::NewerToken),
             left: &self.left,
             ..Case::of_nobody(tier, &signals, &features)
         };

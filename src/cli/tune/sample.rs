@@ -115,8 +115,7 @@ impl Source<'_> {
         };
         let standing = Standing {
             young: says(Reason::YoungBaseline),
-            unsolved: 0,
-            challenged: false,
+            ..Standing::default()
         };
         let score = assessment.score;
         let could =
