@@ -131,8 +131,12 @@ pub(crate) fn poisoning(
         (true, "allowed"),
     ] {
         let path = directory.join(format!("{}-poisoned.jsonl", data.name));
-        second_visits(data, &first, poison, &path)?;
-        let again = Data::read(&path).map_err(|error| error.to_string())?;
+        let accepted = second_visits(data, &first, poison, &path)?;
+        let mut again = Data::read(&path).map_err(|error| error.to_string())?;
+        // A first visit bears no label, but it is no owner's login that a threshold may be drawn from.
+        for index in accepted {
+            again.rows[index].success = false;
+        }
         let said = replay::events(&path, &["--learn", learn])?;
         let (scores, history) = parted(&said);
         let scored = Scored {
@@ -170,19 +174,22 @@ pub(crate) fn poisoning(
 /// Seconds until an attacker is back.
 const DAY: f64 = 86_400.0;
 
-/// Writes a file without attacks but the second visits, with or without the first ones, which bear no label.
+/// Writes a file without attacks but the second visits, with or without the first ones, which bear no label. Answers the
+/// lines of these.
 fn second_visits(
     data: &Data,
     first: &BTreeSet<usize>,
     poison: bool,
     path: &Path,
-) -> Result<(), String> {
+) -> Result<Vec<usize>, String> {
+    let (mut written, mut accepted) = (0, Vec::new());
     // Those who wait for their second visit, in order of time as the file is.
     let mut waiting: VecDeque<(f64, String)> = Default::default();
     rewrite(data, path, |index, event, out| {
         while waiting.front().is_some_and(|(time, _)| *time <= event.time) {
             if let Some((_, line)) = waiting.pop_front() {
                 writeln!(out, "{line}")?;
+                written += 1;
             }
         }
         if first.contains(&index) {
@@ -206,17 +213,20 @@ fn second_visits(
                 attack: None,
                 ..event.clone()
             };
-            return if poison {
-                writeln!(out, "{}", quiet.to_line())
-            } else {
-                Ok(())
-            };
+            if poison {
+                writeln!(out, "{}", quiet.to_line())?;
+                accepted.push(written);
+                written += 1;
+            }
+            return Ok(());
         }
         if event.attack.is_none() {
             writeln!(out, "{}", event.to_line())?;
+            written += 1;
         }
         Ok(())
-    })
+    })?;
+    Ok(accepted)
 }
 
 /// Writes a file anew, event by event.

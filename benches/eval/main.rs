@@ -190,6 +190,9 @@ fn one(data: &Data, output: &Path, text: &mut String) -> Result<(), String> {
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     report::audit(text, &studies::audit(data, &stepgate, output)?);
+    if let Some(found) = studies::followed(data, &stepgate, output)? {
+        report::followed(text, &found);
+    }
     report::histories(text, data, &scorers);
     let personas = studies::personas(&stepgate);
     if !personas.is_empty() {

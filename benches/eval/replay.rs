@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
-use stepgate::evidence::{Family, Reason};
+use stepgate::evidence::{Family, Nature, Reason};
 
 /// What the engine said of one event or session.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,9 @@ pub(crate) struct Said {
     pub(crate) history: u32,
     /// The logit without the strongest family.
     pub(crate) without: f64,
+    /// Whether a person would be challenged at such a logit, and whether without the strongest family: that takes a nat from
+    /// each of two families or one reason that is more than novelty.
+    pub(crate) holds: [bool; 2],
     /// The decision was not to allow.
     pub(crate) acted: bool,
 }
@@ -49,7 +52,7 @@ struct Verdict<'a> {
     #[serde(borrow)]
     decision: Cow<'a, str>,
     #[serde(borrow)]
-    reasons: BTreeMap<Cow<'a, str>, f64>,
+    reasons: Reasons<'a>,
     logit: f64,
     #[serde(default)]
     logit_last: Option<f64>,
@@ -96,17 +99,42 @@ fn each(
     }
 }
 
-/// What is taken away with the strongest family.
-fn strongest(reasons: &BTreeMap<Cow<'_, str>, f64>) -> f64 {
-    let of = |family: Family| {
-        reasons
-            .iter()
-            .filter(|(code, _)| Reason::from_code(code).map(Reason::family) == Some(family))
-            .map(|(_, nats)| *nats)
+/// Reasons with their nats.
+type Reasons<'a> = BTreeMap<Cow<'a, str>, f64>;
+
+/// The strongest family, and what is taken away with it.
+fn strongest(reasons: &Reasons<'_>) -> (Option<Family>, f64) {
+    let mut strongest = (None, 0.0);
+    for family in Family::ALL {
+        let nats = known(reasons)
+            .filter(|(reason, _)| reason.family() == family)
+            .map(|(_, nats)| nats)
             .max_by(f64::total_cmp)
-            .unwrap_or(0.0)
-    };
-    Family::ALL.into_iter().map(of).fold(0.0, f64::max)
+            .unwrap_or(0.0);
+        if nats > strongest.1 {
+            strongest = (Some(family), nats);
+        }
+    }
+    strongest
+}
+
+fn known(reasons: &Reasons<'_>) -> impl Iterator<Item = (Reason, f64)> {
+    reasons
+        .iter()
+        .filter_map(|(code, nats)| Some((Reason::from_code(code)?, *nats)))
+}
+
+/// Whether reasons without those of a family are enough to challenge on, as design and policy say.
+fn holds(reasons: &Reasons<'_>, without: Option<Family>) -> bool {
+    let say: Vec<_> = known(reasons)
+        .filter(|(reason, nats)| Some(reason.family()) != without && *nats >= 1.0)
+        .map(|(reason, _)| reason)
+        .collect();
+    say.iter()
+        .any(|reason| matches!(reason.nature(), Nature::Deviation | Nature::Suspicion))
+        || say
+            .iter()
+            .any(|reason| Some(reason.family()) != say.first().map(|first| first.family()))
 }
 
 /// Scores of every event of a file, in its order.
@@ -125,10 +153,12 @@ pub(crate) fn events_and_identities(
         &[&["--events", "--json"], arguments].concat(),
         |line| {
             let verdict = &line.stepgate;
+            let (family, nats) = strongest(&verdict.reasons);
             said.push(Said {
                 logit: verdict.logit,
                 history: verdict.history,
-                without: verdict.logit - strongest(&verdict.reasons),
+                without: verdict.logit - nats,
+                holds: [None, family].map(|without| holds(&verdict.reasons, without)),
                 acted: verdict.decision != "allow",
             });
         },

@@ -9,7 +9,7 @@ use crate::data::Data;
 use crate::doctored::Poisoned;
 use crate::measure::{BANDS, Detection, Estimate, KNOWN, RATES, Scored, above, threshold};
 use crate::replay::Session;
-use crate::studies::{Audited, Bounded};
+use crate::studies::{Audited, Bounded, Followed};
 
 /// What is said first.
 pub(crate) const HEAD: &str = "\
@@ -164,12 +164,32 @@ pub(crate) fn carried(text: &mut String, rows: &[(&str, [f64; RATES.len()])]) {
 }
 
 /// What an alert rests on.
-pub(crate) fn explained(text: &mut String, (alerts, share): (usize, f64)) {
+pub(crate) fn explained(text: &mut String, [alerts, challenges]: [(usize, f64); 2]) {
     let _ = writeln!(
         text,
-        "\n### Explanations\n\n{alerts} events of people lie above the threshold of 1 %; without its strongest family {} of them would not.",
-        percent(share)
+        "\n### Explanations\n\n{} events of people lie above the threshold of 1 %; without its strongest family {} of them would not. \
+         {} of them would be challenged, which takes a nat from each of two families or more than novelty; without its strongest family \
+         {} of these would not.",
+        alerts.0,
+        percent(alerts.1),
+        challenges.0,
+        percent(challenges.1)
     );
+}
+
+/// What following everybody is worth.
+pub(crate) fn followed(text: &mut String, found: &Followed) {
+    let [shipped, followed] = found.requests.map(percent);
+    let _ = writeln!(
+        text,
+        "\n### Behaviour\n\nDetection at 1 % / at 5 %, as shipped (the behaviour of machines is followed) and with a policy that follows \
+         everybody and names the privileged routes. Of people's legitimate requests {shipped} and {followed} lie above the threshold of 1 %.\n\n\
+         | attack | shipped | everybody followed |\n|---|---|---|"
+    );
+    for (attack, sides) in &found.attacks {
+        let [shipped, followed] = sides.map(|[one, five]| format!("{one:.3} / {five:.3}"));
+        let _ = writeln!(text, "| {attack} | {shipped} | {followed} |");
+    }
 }
 
 /// Bursts of failures.
@@ -205,7 +225,8 @@ pub(crate) fn poisoned(text: &mut String, rows: &[Poisoned]) {
     let _ = writeln!(
         text,
         "\n### Poisoning\n\nAn attack is accepted once and comes back 24 hours later: detection of the second visit at 1 %. Believed: the \
-         first visit is learned as the owner's. Live: only what the filter would have allowed is learned, in shadow mode.\n\n\
+         first visit is learned as proven to be the owner's, as if a challenge had been solved. Live: what the filter would have let \
+         pass is learned, in shadow mode. First visits count for no threshold.\n\n\
          | attack | second visits | never seen | believed | fall | live, never seen | live, accepted | fall |\n|---|---|---|---|---|---|---|---|"
     );
     for row in rows {

@@ -46,18 +46,102 @@ pub(crate) fn carried(scored: &Scored<'_>) -> Option<[f64; RATES.len()]> {
     (!earlier.is_empty()).then(|| RATES.map(|rate| above(later.iter(), threshold(&earlier, rate))))
 }
 
-/// Alerts of people at 1 %, and the share that falls to the threshold or below without its strongest family.
-pub(crate) fn explained(scored: &Scored<'_>, said: &[Said]) -> (usize, f64) {
+/// Alerts of people at 1 %, and the share that would not be without its strongest family: by the threshold alone, and among
+/// those that challenge, by what a challenge needs beside it.
+pub(crate) fn explained(scored: &Scored<'_>, said: &[Said]) -> [(usize, f64); 2] {
     let bar = threshold(&scored.legitimate(false, KNOWN), RATE);
-    let alerts: Vec<_> = scored
-        .data
-        .rows
-        .iter()
-        .zip(said)
+    let rows = scored.data.rows.iter().zip(said);
+    let alerts: Vec<_> = rows
         .filter(|(row, said)| !row.machine && KNOWN.holds(said.history) && said.logit > bar)
-        .map(|(_, said)| said.without)
+        .map(|(_, said)| said)
         .collect();
-    (alerts.len(), 1.0 - above(alerts.iter(), bar))
+    let share = |alerts: &[&Said], falls: fn(&Said, f64) -> bool| {
+        let fallen = alerts.iter().filter(|said| falls(said, bar)).count();
+        (alerts.len(), fallen as f64 / alerts.len().max(1) as f64)
+    };
+    let challenges: Vec<_> = alerts
+        .iter()
+        .copied()
+        .filter(|said| said.holds[0])
+        .collect();
+    [
+        share(&alerts, |said, bar| said.without <= bar),
+        share(&challenges, |said, bar| {
+            said.without <= bar || !said.holds[1]
+        }),
+    ]
+}
+
+/// Attacks by what is done rather than from where, and the policy of an operator who wants to see them.
+const INSIDERS: [&str; 2] = ["slow_exfil", "privileged_abuse"];
+const FOLLOWING: &str = r#"{"behaviour":{"watch":"all"},"tiers":[{"name":"admin","paths":["/admin/**"],"class":"privileged"}]}"#;
+
+/// Detection of every type of attack at 1 and 5 % as shipped and with everybody followed, and the shares of people's
+/// requests above the threshold of 1 %; nothing where no attack is one of behaviour.
+pub(crate) struct Followed {
+    pub(crate) attacks: Vec<(String, [[f64; 2]; 2])>,
+    pub(crate) requests: [f64; 2],
+}
+
+/// What following everybody is worth.
+pub(crate) fn followed(
+    data: &Data,
+    shipped: &Scored<'_>,
+    directory: &Path,
+) -> Result<Option<Followed>, String> {
+    if !data
+        .attacks
+        .iter()
+        .any(|name| INSIDERS.contains(&name.as_str()))
+    {
+        return Ok(None);
+    }
+    let policy = directory.join("following.json");
+    std::fs::write(&policy, FOLLOWING).map_err(|error| format!("{}: {error}", policy.display()))?;
+    let name = policy.to_string_lossy();
+    let said = replay::events(&data.path, &["--learn", "unlabelled", "--policy", &name])?;
+    let _left_behind = std::fs::remove_file(&policy);
+    let (scores, history) = parted(&said);
+    let sides = [
+        *shipped,
+        Scored {
+            data,
+            scores: &scores,
+            history: &history,
+        },
+    ];
+    let found = sides.map(|scored| scored.detections(KNOWN));
+    let requests = sides.map(|scored| {
+        let bar = threshold(&scored.legitimate(false, KNOWN), RATE);
+        let rows = scored
+            .data
+            .rows
+            .iter()
+            .zip(scored.scores.iter().zip(scored.history));
+        let requests: Vec<_> = rows
+            .filter(|(row, (_, history))| {
+                row.attack.is_none()
+                    && row.success
+                    && !row.machine
+                    && !row.login
+                    && KNOWN.holds(**history)
+            })
+            .map(|(_, (score, _))| *score)
+            .collect();
+        above(requests.iter(), bar)
+    });
+    let attacks = found[0].keys().map(|attack| {
+        let at = |side: usize| {
+            found[side].get(attack).map_or([f64::NAN; 2], |found| {
+                [found.detected[2].value, found.detected[3].value]
+            })
+        };
+        (data.attacks[*attack as usize].clone(), [at(0), at(1)])
+    });
+    Ok(Some(Followed {
+        attacks: attacks.collect(),
+        requests,
+    }))
 }
 
 /// Failures of one source within a quarter of an hour that make a burst, after scoring.md.

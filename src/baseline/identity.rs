@@ -20,6 +20,8 @@ pub const SESSIONS: usize = 4;
 pub const RECENT: usize = 16;
 /// How many physical places a record remembers: two, so that a journey there and back is seen.
 pub const PLACES: usize = 2;
+/// Authentication events after which a record is worth more than that of somebody who just came.
+const ESTABLISHED: u32 = 5;
 /// How many destinations of moves inside sessions a record remembers.
 pub const MOVES: usize = 4;
 
@@ -299,7 +301,7 @@ impl IdentityRecord {
     /// How the page should rank this record against others when space is short.
     #[must_use]
     pub fn activity(&self) -> Activity {
-        Activity::of(f64::from(self.events), self.updated)
+        Activity::of(f64::from(self.events), self.updated).established(self.history >= ESTABLISHED)
     }
 
     /// Appends the record's bytes.

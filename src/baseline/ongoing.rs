@@ -92,6 +92,8 @@ pub struct Step {
     pub verdict: Option<bool>,
     /// The minute is above what is learned of minutes.
     pub loud: bool,
+    /// A route that was never used before.
+    pub strange: bool,
 }
 
 /// Counters of five minutes.
@@ -128,6 +130,7 @@ pub struct Ongoing {
     requests: u16,
     learned: u16,
     privileged: u16,
+    strange: u16,
     verdict: Option<bool>,
     pending: Vec<(u32, u16)>,
     minute: u32,
@@ -171,6 +174,12 @@ impl Ongoing {
         f64::from(self.privileged)
     }
 
+    /// Requests in this window on routes that were never used before.
+    #[must_use]
+    pub fn strange(&self) -> f64 {
+        f64::from(self.strange)
+    }
+
     /// Requests in the minute of `now` with one more, and the minutes before in a row that were loud.
     #[must_use]
     pub fn minute(&self, now: u32) -> (f64, u8) {
@@ -197,6 +206,11 @@ impl Ongoing {
         } else {
             0.0
         }
+    }
+
+    /// Bytes of the hours that have ended since a window last closed.
+    pub fn hours(&self) -> impl Iterator<Item = f64> {
+        self.hours.iter().map(|bytes| f64::from(*bytes))
     }
 
     /// Totals of the last five to ten minutes.
@@ -242,6 +256,7 @@ impl Ongoing {
         (self.judgement, self.piece, self.sum) = (judgement, piece, sum);
         self.session = step.session;
         self.privileged = self.privileged.saturating_add(u16::from(step.privileged));
+        self.strange = self.strange.saturating_add(u16::from(step.strange));
         self.verdict = match (self.verdict, step.verdict) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (known, more) => more.or(known),
@@ -331,6 +346,7 @@ impl Ongoing {
         self.requests = 0;
         self.learned = 0;
         self.privileged = 0;
+        self.strange = 0;
         self.piece = 0;
         self.sum = 0.0;
         self.verdict = None;

@@ -17,6 +17,9 @@ pub const VERSION: u8 = 2;
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;
 const SLOT: usize = 16;
+/// Bytes of a page above which newcomers make room for newcomers alone: a crowd that comes once must not wash out those who
+/// are established but were not here today (after the segmented LRU of Karedla et al. 1994).
+const NEWCOMERS: usize = PAGE_BYTES / 2;
 /// Largest identity record that fits: a quarter of a page, so that one identity cannot crowd the others out.
 pub const MAX_RECORD: usize = PAGE_BYTES / 4;
 
@@ -106,6 +109,10 @@ impl<'a> Iterator for Slots<'a> {
 }
 
 impl Slot<'_> {
+    const fn is_established(&self) -> bool {
+        Activity(self.activity).is_established()
+    }
+
     fn size(&self) -> usize {
         SLOT + self.body.len()
     }
@@ -205,7 +212,8 @@ impl Page {
         }
     }
 
-    /// Stores a record, evicting the least active others until it fits. Returns how many were evicted, or `None`
+    /// Stores a record, evicting the least active others until it fits; of newcomers only, while they hold more than half of
+    /// the page. Returns how many were evicted, or `None`
     /// when the record is longer than its kind allows and was not stored.
     pub fn put(&mut self, tag: u64, body: &[u8], activity: Activity, key: &HashKey) -> Option<u16> {
         if body.len() > self.kind.max_record() {
@@ -226,11 +234,17 @@ impl Page {
         let mut size: usize = HEADER + new.size() + kept.iter().map(Slot::size).sum::<usize>();
         let mut evicted = 0;
         while size > PAGE_BYTES {
-            let Some((index, least)) = kept
+            let newcomers: usize = kept
                 .iter()
-                .enumerate()
-                .min_by_key(|(_, slot)| (slot.activity, slot.tag))
-            else {
+                .chain(std::iter::once(&new))
+                .filter(|slot| !slot.is_established())
+                .map(Slot::size)
+                .sum();
+            let crowded = newcomers > NEWCOMERS;
+            let Some((index, least)) = kept.iter().enumerate().min_by_key(|(_, slot)| {
+                let spared = crowded && slot.is_established();
+                (spared, slot.activity & !Activity::ESTABLISHED, slot.tag)
+            }) else {
                 break;
             };
             size -= least.size();
@@ -292,7 +306,8 @@ impl Page {
 pub struct DamagedRecord;
 
 /// How active a record is: the logarithm of its exponentially decayed number of events, in a form that does not
-/// change as time passes (forward decay, Cormode et al. 2009), so that records are comparable without being rewritten.
+/// change as time passes (forward decay, Cormode et al. 2009), so that records are comparable without being rewritten. The
+/// highest bit tells established records from newcomers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Activity(u16);
 
@@ -300,95 +315,32 @@ impl Activity {
     const HALF_LIFE: f64 = 30.0 * 86_400.0;
     /// 2020-01-01: activity of older events is zero.
     const EPOCH: f64 = 1_577_836_800.0;
-    const STEPS: f64 = 256.0;
+    const STEPS: f64 = 128.0;
+    const ESTABLISHED: u16 = 0x8000;
 
     /// Activity of a record that counted `decayed` events (half-life 30 days) at `now` (seconds since 1970).
     #[must_use]
     pub fn of(decayed: f64, now: u32) -> Self {
         let halves = (f64::from(now) - Self::EPOCH) / Self::HALF_LIFE;
         let level = halves + libm::log2(decayed.max(1.0 / 64.0)) + 8.0;
-        Self((level * Self::STEPS).clamp(0.0, 65_535.0) as u16)
+        Self((level * Self::STEPS).clamp(0.0, f64::from(Self::ESTABLISHED - 1)) as u16)
+    }
+
+    /// The same of a record worth keeping, where `established` holds.
+    #[must_use]
+    pub const fn established(self, established: bool) -> Self {
+        if established {
+            Self(self.0 | Self::ESTABLISHED)
+        } else {
+            self
+        }
+    }
+
+    const fn is_established(self) -> bool {
+        self.0 & Self::ESTABLISHED != 0
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: HashKey = HashKey::PUBLIC;
-
-    fn page() -> Page {
-        Page::empty(PageKind::Identity, &KEY)
-    }
-
-    #[test]
-    fn stores_and_finds() {
-        let mut page = page();
-        assert_eq!(page.put(7, b"seven", Activity(1), &KEY), Some(0));
-        assert_eq!(page.put(8, b"eight", Activity(1), &KEY), Some(0));
-        assert_eq!(page.put(7, b"SEVEN!", Activity(1), &KEY), Some(0));
-        assert_eq!(page.find(7, &KEY), Ok(Some(&b"SEVEN!"[..])));
-        assert_eq!(page.find(9, &KEY), Ok(None));
-        assert_eq!(page.len(), 2);
-        let (again, health) = Page::read(page.as_bytes().to_vec(), PageKind::Identity, &KEY);
-        assert_eq!(health, PageHealth::Sound);
-        assert_eq!(again.find(8, &KEY), Ok(Some(&b"eight"[..])));
-    }
-
-    #[test]
-    fn evicts_the_least_active_and_never_grows() {
-        let mut page = page();
-        for tag in 0..100 {
-            let activity = if tag == 3 { 1000 } else { tag as u16 };
-            page.put(tag, &[tag as u8; 400], Activity(activity), &KEY);
-            assert_eq!(page.as_bytes().len(), PAGE_BYTES);
-        }
-        assert!(page.find(3, &KEY).unwrap().is_some());
-        assert!(page.find(99, &KEY).unwrap().is_some());
-        assert!(page.find(50, &KEY).unwrap().is_none());
-    }
-
-    #[test]
-    fn refuses_a_record_larger_than_a_quarter_page() {
-        assert_eq!(page().put(1, &[0; MAX_RECORD + 1], Activity(1), &KEY), None);
-    }
-
-    #[test]
-    fn foreign_and_newer_pages_read_as_empty() {
-        let mut page = page();
-        page.put(1, b"x", Activity(1), &KEY);
-        let bytes = page.as_bytes().to_vec();
-        let other = HashKey::from_secret("other");
-        let read = |bytes: Vec<u8>, key| Page::read(bytes, PageKind::Identity, key).1;
-        assert_eq!(read(bytes.clone(), &other), PageHealth::Bad);
-        assert_eq!(read(vec![], &KEY), PageHealth::Fresh);
-        assert_eq!(read(b"garbage".to_vec(), &KEY), PageHealth::Bad);
-        let mut newer = bytes.clone();
-        newer[2] = VERSION + 1;
-        assert_eq!(read(newer, &KEY), PageHealth::Newer);
-        let mut kind = bytes;
-        kind[3] = PageKind::Source as u8;
-        assert_eq!(read(kind, &KEY), PageHealth::Bad);
-    }
-
-    #[test]
-    fn a_flipped_bit_in_a_record_is_damage() {
-        let mut page = page();
-        page.put(1, b"record", Activity(1), &KEY);
-        let mut bytes = page.as_bytes().to_vec();
-        bytes[HEADER + SLOT] ^= 1;
-        let (page, health) = Page::read(bytes, PageKind::Identity, &KEY);
-        assert_eq!(health, PageHealth::Sound);
-        assert_eq!(page.find(1, &KEY), Err(DamagedRecord));
-    }
-
-    #[test]
-    fn activity_orders_by_recency_and_frequency() {
-        let day = 86_400;
-        let now = 1_700_000_000;
-        assert!(Activity::of(1.0, now) < Activity::of(1.0, now + 30 * day));
-        assert!(Activity::of(10.0, now) > Activity::of(1.0, now + 30 * day));
-        // One event decayed over a half-life is half an event now.
-        assert_eq!(Activity::of(1.0, now), Activity::of(0.5, now + 30 * day));
-    }
-}
+#[path = "page_tests.rs"]
+mod tests;

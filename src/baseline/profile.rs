@@ -2,7 +2,7 @@
 //! May use: tallies, rates, the byte codec.
 //! Must not: score, read a clock, or change with every request: it learns whole windows.
 //!
-//! 128 routes of 8 bytes, and 82 bytes of totals, judgement and rates: 1,106 bytes at most. It lives in pages of its own, so
+//! 128 routes of 8 bytes, and 86 bytes of totals, judgement and rates: 1,110 bytes at most. It lives in pages of its own, so
 //! that identities without routes cost nothing.
 
 use super::bytes::{Reader, Writer};
@@ -28,6 +28,8 @@ const SLACK: f64 = 0.5;
 const MOST_EXCESS: f64 = 4.0;
 /// Sum of excess above which an hour is not normal yet and teaches nothing.
 pub const DOUBTFUL: f64 = 4.0;
+/// Most the sum comes to: twice what alarms, so that a false alarm ends after some ordinary hours.
+const ALARMED: f64 = 16.0;
 /// Hours known before excess is summed.
 const SETTLED: f64 = 20.0;
 
@@ -51,7 +53,9 @@ pub struct Profile {
     pub routes: Tallies,
     /// What the windows so far say.
     pub judgement: Judgement,
-    /// Windows with requests on privileged routes, decayed.
+    /// Windows of any length that were learned, decayed.
+    pub turns: f32,
+    /// Of these the ones with requests on privileged routes.
     pub privileged: f32,
     /// Such requests in a window that has any.
     pub privileges: Rate,
@@ -105,10 +109,11 @@ impl Profile {
         let factor = factor(self.updated, now);
         self.updated = now;
         self.routes.decay(factor);
+        self.turns = (f64::from(self.turns) * factor) as f32;
         self.privileged = (f64::from(self.privileged) * factor) as f32;
     }
 
-    /// Decayed number of windows.
+    /// Decayed number of windows, in units of full ones.
     #[must_use]
     pub fn windows(&self) -> f64 {
         self.routes.total() / f64::from(WINDOW)
@@ -124,8 +129,9 @@ impl Profile {
             windows: self.judgement.windows + closed.part(),
             ..closed.judgement
         };
+        self.turns += f32::from(u8::from(closed.requests > 0));
         if closed.privileged > 0 {
-            self.privileged += closed.part();
+            self.privileged += 1.0;
             self.privileges.learn(f64::from(closed.privileged), TURNS);
         }
         self.requests.merge(&closed.minutes, MINUTES);
@@ -135,12 +141,26 @@ impl Profile {
         }
     }
 
+    /// The sum of excess after one more hour.
+    fn excess_after(&self, excess: f64, bytes: f64) -> f64 {
+        if self.bytes.count() < SETTLED {
+            return excess;
+        }
+        let more = self.bytes.deviation(bytes).min(MOST_EXCESS) - SLACK;
+        (excess + more).clamp(0.0, ALARMED)
+    }
+
+    /// The sum of excess with hours that no window has taught yet.
+    #[must_use]
+    pub fn excess_with(&self, hours: impl Iterator<Item = f64>) -> f64 {
+        hours.fold(f64::from(self.excess), |excess, bytes| {
+            self.excess_after(excess, bytes)
+        })
+    }
+
     /// An hour that raises the sum is not normal yet; hours teach again once the sum is small.
     fn learn_hour(&mut self, bytes: f64) {
-        if self.bytes.count() >= SETTLED {
-            let excess = self.bytes.deviation(bytes).min(MOST_EXCESS) - SLACK;
-            self.excess = (f64::from(self.excess) + excess).max(0.0) as f32;
-        }
+        self.excess = self.excess_after(f64::from(self.excess), bytes) as f32;
         if f64::from(self.excess) <= DOUBTFUL {
             self.bytes.learn(bytes, HOURS);
         }
@@ -160,6 +180,7 @@ impl Profile {
         }
         self.judgement.windows = windows;
         self.routes.merge(&other.routes, ROUTES);
+        self.turns += other.turns;
         self.privileged += other.privileged;
         self.privileges.merge(&other.privileges, TURNS);
         self.requests.merge(&other.requests, MINUTES);
@@ -183,6 +204,7 @@ impl Profile {
             judgement.belief,
             judgement.level,
             judgement.windows,
+            self.turns,
             self.privileged,
             self.excess,
         ] {
@@ -206,6 +228,7 @@ impl Profile {
                 level: input.count()?,
                 windows: input.count()?,
             },
+            turns: input.count()?,
             privileged: input.count()?,
             excess: input.count()?,
             privileges: Rate::decode(input)?,
@@ -242,7 +265,7 @@ mod tests {
         assert_eq!(profile.routes.entries().len(), ROUTES);
         let mut bytes = Vec::new();
         profile.encode(&mut bytes);
-        assert_eq!(bytes.len(), 1_106);
+        assert_eq!(bytes.len(), 1_110);
         assert_eq!(Profile::decode(&bytes), Some(profile));
         for end in 0..bytes.len() {
             assert_eq!(Profile::decode(bytes.get(..end).unwrap()), None);

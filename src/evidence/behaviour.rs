@@ -6,7 +6,7 @@
 //! everybody else's. A two-state chain carries belief from piece to piece. Own, after Schonlau et al. 2001 and Maxion and
 //! Townsend 2002 (updating naive Bayes).
 
-use super::{Gathered, Known, Reason};
+use super::{Family, Gathered, Known, Reason};
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::ongoing::{Lately, Ongoing, SCALE};
 use crate::baseline::profile::{Judgement, Profile};
@@ -17,14 +17,30 @@ use crate::signals::request::Anonymiser;
 const SETTLED: f64 = 20.0;
 /// Windows below which nothing is new.
 const FIRST_WINDOWS: f64 = 1.0;
+/// What a window says in which two routes were new, before the weight, in nats.
+const LOOKED_AROUND: f64 = 1.0;
 /// Sum of excess of bytes that is an alarm: eight standard deviations over some hours.
 const EXCESS: f64 = 8.0;
+/// With slack .5 the sum is the log-likelihood ratio of hours that are one standard deviation above the usual. This much of
+/// it is the price of not knowing when that began, so that the alarm starts with 1.5 nats.
+const SINCE: f64 = 6.5;
+/// Most that bytes say, in nats: enough to ask, far from enough to deny.
+const MOST_EGRESS: f64 = 6.0;
 /// Authentication events after which a machine has a purpose.
 const PURPOSE: u32 = 50;
 /// Seconds after a recovery in which a new context is suspicious.
 const RECOVERED: u32 = 3_600;
 /// Novelty below this is no new context, in nats.
 const NEW: f64 = 1.0;
+
+/// What the owner does not do. Whoever does it with the owner's session sits behind the owner's network and client, or is
+/// the owner gone astray: that both are familiar speaks for nobody then.
+const DEVIANT: [Reason; 4] = [
+    Reason::UnusualBehaviour,
+    Reason::NewPrivilege,
+    Reason::PrivilegeBurst,
+    Reason::Enumeration,
+];
 
 /// What is known of an identity whose requests are followed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +60,8 @@ pub struct Conduct {
     pub judgement: Judgement,
     /// The minute is above what is learned of minutes.
     pub loud: bool,
+    /// A machine never used the route.
+    pub strange: bool,
 }
 
 /// Evidence of what a followed identity does. Comes after all other families.
@@ -56,11 +74,12 @@ pub(super) fn gather(
     let (no_profile, nothing) = (Profile::default(), Ongoing::default());
     let (profile, ongoing) = (profile.unwrap_or(&no_profile), ongoing.unwrap_or(&nothing));
     let ratio = ratio(profile, features.route, known);
+    let mut strange = false;
     if features.route != 0 {
-        route(profile, ratio, features, found);
+        strange = route(profile, ongoing, ratio, features, found);
         window(profile, ongoing, ratio, features, found);
     }
-    privilege(profile, ongoing, features, known, found);
+    privilege(profile, ongoing, ratio, features, known, found);
     let lately = ongoing.lately(features.now);
     let sensitive = lately.sensitive + f64::from(u8::from(features.class == Class::Sensitive));
     found.add(Reason::SensitiveBurst, burst(sensitive));
@@ -72,10 +91,14 @@ pub(super) fn gather(
         Reason::VolumeSpike,
         f64::from(u8::from(loud && before >= 2)),
     );
+    if strength(found, &DEVIANT) > NEW {
+        found.void(|family| matches!(family, Family::Network | Family::Client));
+    }
     Some(Conduct {
         ratio,
         judgement: profile.judgement,
         loud,
+        strange,
     })
 }
 
@@ -90,12 +113,24 @@ fn ratio(profile: &Profile, route: u32, known: &Known<'_>) -> f64 {
     libm::log(share) - libm::log((used + kinds * share) / (total + kinds))
 }
 
-/// A machine does few things: a route it never used is novelty of its own. People's mix is judged by the window.
-fn route(profile: &Profile, ratio: f64, features: &Features, found: &mut Gathered<'_>) {
-    let settled = profile.windows() >= FIRST_WINDOWS;
-    if features.kind.is_machine() && settled && profile.routes.count(features.route) == 0.0 {
-        found.add(Reason::NewRoute, ratio.max(0.0));
+/// A machine does few things: a route it never used is novelty of its own, and so is the window that held some. People's mix
+/// is judged by the window. Returns whether the route is such a one.
+fn route(
+    profile: &Profile,
+    ongoing: &Ongoing,
+    ratio: f64,
+    features: &Features,
+    found: &mut Gathered<'_>,
+) -> bool {
+    if !features.kind.is_machine() || profile.windows() < FIRST_WINDOWS {
+        return false;
     }
+    let strange = profile.routes.count(features.route) == 0.0;
+    let in_window = ongoing.strange() + f64::from(u8::from(strange));
+    let window = if in_window >= 2.0 { LOOKED_AROUND } else { 0.0 };
+    let new = if strange { ratio } else { 0.0 };
+    found.add(Reason::NewRoute, new.max(window));
+    strange
 }
 
 /// The mix of routes so far.
@@ -122,11 +157,12 @@ fn window(
 fn privilege(
     profile: &Profile,
     ongoing: &Ongoing,
+    ratio: f64,
     features: &Features,
     known: &Known<'_>,
     found: &mut Gathered<'_>,
 ) {
-    let windows = profile.windows();
+    let windows = f64::from(profile.turns);
     if features.class != Class::Privileged || windows < FIRST_WINDOWS {
         return;
     }
@@ -136,10 +172,11 @@ fn privilege(
     );
     let kinds = 1.0 + used.min(1.0);
     let own = (used + kinds * share) / (windows + kinds);
-    found.add(
-        Reason::NewPrivilege,
-        (libm::log(share) - libm::log(own)).max(0.0),
-    );
+    let class = libm::log(share) - libm::log(own);
+    // An administrator has used some of these routes and not the others.
+    let unused = profile.routes.count(features.route) == 0.0;
+    let route = if unused { ratio } else { 0.0 };
+    found.add(Reason::NewPrivilege, class.max(route).max(0.0));
     let count = ongoing.privileged() + 1.0;
     let rate = &profile.privileges;
     let unusual = rate.count() >= 10.0 && count >= 5.0 && rate.deviation(count) > 3.0;
@@ -171,9 +208,11 @@ fn enumeration(profile: &Profile, lately: Lately) -> f64 {
 fn egress(profile: &Profile, ongoing: &Ongoing, now: u32) -> f64 {
     let usual = &profile.bytes;
     if usual.count() < SETTLED {
-        0.0
-    } else if f64::from(profile.excess) > EXCESS {
-        1.5
+        return 0.0;
+    }
+    let excess = profile.excess_with(ongoing.hours());
+    if excess > EXCESS {
+        (excess - SINCE).min(MOST_EGRESS)
     } else {
         f64::from(u8::from(usual.deviation(ongoing.bytes(now)) > 4.0))
     }

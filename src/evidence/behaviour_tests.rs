@@ -5,8 +5,7 @@ use crate::baseline::ongoing::Step;
 use crate::baseline::population::{Lesson, Population, RouteLesson};
 use crate::baseline::profile::Closed;
 use crate::baseline::session::Session;
-use crate::baseline::values::Sighting;
-use crate::evidence::{Evidence, Findings, Weights, of_login, of_request};
+use crate::evidence::{Evidence, Findings, Weights, of_request};
 use crate::signals::request::Kind;
 
 const NOW: u32 = 1_700_000_000;
@@ -76,6 +75,7 @@ impl World {
             ratio: conduct.ratio,
             judgement: conduct.judgement,
             loud: conduct.loud,
+            strange: conduct.strange,
             learned: true,
             ..Step::default()
         };
@@ -232,7 +232,38 @@ fn an_export_shows_on_the_next_request() {
     world.take(|step| step.bytes = 50_000_000);
     assert_eq!(world.nats(Reason::BulkEgress), 1.0);
     world.profile.excess = 9.0;
-    assert_eq!(world.nats(Reason::BulkEgress), 1.5);
+    assert_eq!(world.nats(Reason::BulkEgress), 2.5);
+}
+
+#[test]
+fn a_drip_is_seen_before_its_window_closes_and_never_says_more_than_six_nats() {
+    let mut world = World::new(Kind::Human);
+    for hour in 0..40 {
+        world
+            .profile
+            .bytes
+            .learn(f64::from(90_000 + hour * 500), 512.0);
+    }
+    for hour in 0..20 {
+        world.features.now = NOW + hour * 3_600;
+        world.take(|step| step.bytes = 200_000);
+    }
+    assert_eq!(world.profile.excess, 0.0, "no window has closed");
+    assert_eq!(world.nats(Reason::BulkEgress), 6.0);
+}
+
+#[test]
+fn a_machine_that_looked_around_stays_strange_until_the_window_closes() {
+    let mut world = World::new(Kind::ApiKey);
+    for route in [1, 60, 1, 61] {
+        assert!(world.features.route != 1 || world.nats(Reason::NewRoute) == 0.0);
+        world.features.route = route;
+        world.take(|_| {});
+    }
+    world.features.route = 1;
+    assert_eq!(world.nats(Reason::NewRoute), 2.0);
+    world.ongoing.close();
+    assert_eq!(world.nats(Reason::NewRoute), 0.0);
 }
 
 #[test]
@@ -264,85 +295,5 @@ fn three_loud_minutes_are_a_spike_and_teach_nothing() {
     );
 }
 
-fn record(history: u32) -> IdentityRecord {
-    let mut record = IdentityRecord::new(NOW - 1000);
-    let seen = |key| Sighting {
-        key,
-        ..Sighting::default()
-    };
-    for _ in 0..history {
-        record.network.asn.learn(seen(1));
-        record.network.country.learn(seen(1));
-        record.network.prefix.learn(seen(1));
-        record.network.address.learn(seen(1));
-        record.client.browser.learn(seen(1));
-        record.client.user_agent.learn(seen(1));
-    }
-    record.history = history;
-    record.events = history as f32;
-    record
-}
-
-fn login(record: &IdentityRecord, features: &Features, reason: Reason) -> f64 {
-    let population = Population::default();
-    let known = Known::of(&population).with_identity(Some(record));
-    strongest(
-        &of_login(features, &known, &Weights::default()).evidence,
-        reason,
-    )
-}
-
-#[test]
-fn machines_off_their_purpose_and_in_human_hands() {
-    let usual = Features {
-        now: NOW,
-        kind: Kind::Service,
-        address: 1,
-        prefix: 1,
-        asn: 1,
-        country: 1,
-        user_agent: 1,
-        browser: 1,
-        script: true,
-        ..Features::default()
-    };
-    let elsewhere = Features {
-        asn: 9,
-        prefix: 9,
-        address: 9,
-        ..usual
-    };
-    let by_hand = Features {
-        browser: 7 << 16,
-        user_agent: 9,
-        script: false,
-        ..usual
-    };
-    let record = record(60);
-    assert_eq!(login(&record, &usual, Reason::OffPurpose), 0.0);
-    assert_eq!(login(&record, &elsewhere, Reason::OffPurpose), 2.0);
-    assert_eq!(login(&record, &usual, Reason::HumanUse), 0.0);
-    assert_eq!(login(&record, &by_hand, Reason::HumanUse), 2.0);
-    assert_eq!(
-        login(&self::record(20), &elsewhere, Reason::OffPurpose),
-        0.0
-    );
-}
-
-#[test]
-fn a_new_context_after_a_recovery_is_suspicious_for_an_hour() {
-    let elsewhere = Features {
-        now: NOW,
-        asn: 9,
-        country: 9,
-        prefix: 9,
-        address: 9,
-        ..Features::default()
-    };
-    let mut record = record(20);
-    assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 0.0);
-    record.recovered = NOW - 600;
-    assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 2.0);
-    record.recovered = NOW - 4_000;
-    assert_eq!(login(&record, &elsewhere, Reason::RecoveryAbuse), 0.0);
-}
+#[path = "context_tests.rs"]
+mod context;

@@ -276,10 +276,10 @@ reasons! {
         "L + 4.6, L the log-odds of a two-state chain over windows of 100 requests: ln(b / (1 - b)) + 4.6 (mean ln p - ln q), q own by Witten-Bell over 128 routes, p everybody else's; speaks for the owner only where nothing else speaks against";
     NewRoute "new-route" Behaviour Novelty 2.0
         "a route this machine never used"
-        "ln p - ln q of the route, twice; machines with 100 requests learned";
+        "ln p - ln q of the route, twice; 2 in a window of requests with two such routes; machines with 100 requests learned";
     NewPrivilege "new-privilege" Behaviour Novelty 1.0
         "a privileged route, which this identity hardly ever uses"
-        "ln p - ln((c + T p) / (n + T)), c of n windows of 100 requests with privileged ones, p everybody's share";
+        "ln p - ln((c + T p) / (n + T)), c of n windows with privileged requests, p everybody's share; at more than 1 nat a familiar network and client speak for nobody";
     PrivilegeBurst "privilege-burst" Behaviour Deviation 1.5
         "far more privileged requests in one window than this identity usually makes"
         "1.5 at 5 and more, z > 3 on ln(1 + n) after 10 windows with any";
@@ -294,7 +294,7 @@ reasons! {
         "1.5: 10 and more refusals (401, 403, 404) that are over 30 % of five to ten minutes; 1: objects >= 20 and > 5 times the usual high";
     BulkEgress "bulk-egress" Behaviour Deviation 1.0
         "far more response bytes than usual, in one hour or adding up over many"
-        "1: z > 4 on ln(1 + bytes) of the hour; 1.5: CUSUM of hourly z (slack .5) > 8; after 20 hours, bytes as announced by content-length, acts on the next request";
+        "1: z > 4 on ln(1 + bytes) of the hour; S - 6.5 up to 6: CUSUM S of hourly z (slack .5, at most 16) > 8; after 20 hours, bytes as announced by content-length, acts on the next request";
     VolumeSpike "volume-spike" Behaviour Novelty 1.0
         "the third minute in a row with far more requests than usual"
         "1: z > 4 on ln(1 + n), >= 20 and >= 3 times the usual high; after 20 minutes; never denies";

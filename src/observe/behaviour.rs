@@ -61,6 +61,7 @@ pub fn follow(
         bytes: response.bytes,
         verdict: assessment.owner,
         loud: conduct.loud,
+        strange: conduct.strange,
     })
 }
 

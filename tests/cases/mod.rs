@@ -24,7 +24,8 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
+    ("behaviour", include_str!("behaviour.json")),
     ("client", include_str!("client.json")),
     ("containment", include_str!("containment.json")),
     ("contract", include_str!("contract.json")),

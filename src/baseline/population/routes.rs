@@ -4,7 +4,6 @@
 
 use super::lesson::RouteLesson;
 use crate::baseline::bytes::{Reader, Writer};
-use crate::baseline::profile::WINDOW;
 use crate::baseline::tally::Tallies;
 
 /// Routes kept; the least used makes room.
@@ -16,7 +15,9 @@ pub struct Routes {
     requests: Tallies,
     /// Distinct routes, kept beside the table since every request asks for it.
     distinct: f64,
-    /// Windows with requests on privileged routes.
+    /// Windows of any length.
+    turns: f32,
+    /// Of these the ones with requests on privileged routes.
     privileged: f32,
 }
 
@@ -32,38 +33,39 @@ impl Routes {
     /// Share of windows with requests on privileged routes.
     #[must_use]
     pub fn privileged_share(&self) -> f64 {
-        let windows = self.requests.total() / f64::from(WINDOW);
-        (f64::from(self.privileged) + 0.5) / (windows + 1.0)
+        (f64::from(self.privileged) + 0.5) / (f64::from(self.turns) + 1.0)
     }
 
     pub(super) fn learn(&mut self, lesson: &RouteLesson) {
         for (route, count) in &lesson.routes {
             self.requests.add(*route, f32::from(*count), ROUTES);
         }
-        if lesson.privileged {
-            let requests: f32 = lesson.routes.iter().map(|row| f32::from(row.1)).sum();
-            self.privileged += requests / f32::from(WINDOW);
-        }
+        self.turns += 1.0;
+        self.privileged += f32::from(u8::from(lesson.privileged));
         self.distinct = self.requests.distinct();
     }
 
     pub(super) fn decay(&mut self, factor: f64) {
         self.requests.decay(factor);
         self.distinct = self.requests.distinct();
+        self.turns = (f64::from(self.turns) * factor) as f32;
         self.privileged = (f64::from(self.privileged) * factor) as f32;
     }
 
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
+        out.count(self.turns);
         out.count(self.privileged);
         self.requests.encode(out);
     }
 
     pub(super) fn decode(input: &mut Reader<'_>) -> Option<Self> {
+        let turns = input.count()?;
         let privileged = input.count()?;
         let requests = Tallies::decode(input, ROUTES)?;
         Some(Self {
             distinct: requests.distinct(),
             requests,
+            turns,
             privileged,
         })
     }
