@@ -6,7 +6,10 @@ use super::libraries::cases;
 use super::mint::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac};
 use serde_json::json;
+use sha2::{Sha256, Sha512};
 use stepgate::token::{Algorithm, Issuer, IssuerRules, KeySet, Origin, Rejection, verify};
 
 #[test]
@@ -25,6 +28,11 @@ fn rfc8725_2_1_alg_none_in_any_spelling() {
     }
 }
 
+fn mac<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    let mac = <M as Mac>::new_from_slice(secret).unwrap();
+    mac.chain_update(message).finalize().into_bytes().to_vec()
+}
+
 #[test]
 fn rfc8725_2_1_hmac_with_the_public_key() {
     let case = cases()
@@ -33,12 +41,15 @@ fn rfc8725_2_1_hmac_with_the_public_key() {
         .unwrap();
     let pem = case.pem.unwrap();
     let issuer = Issuer::new(case.rules, case.keys[1].clone()).unwrap();
-    for (alg, algorithm) in [("HS256", Algorithm::HS256), ("HS512", Algorithm::HS512)] {
+    for alg in ["HS256", "HS512"] {
         let header = json!({"alg": alg, "typ": "JWT"}).to_string();
         let message = format!("{}.{}", b64(header), case.token.split('.').nth(1).unwrap());
-        let secret = jsonwebtoken::EncodingKey::from_secret(pem.as_bytes());
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, algorithm).unwrap();
-        let forged = format!("{message}.{signature}");
+        let (secret, signed) = (pem.as_bytes(), message.as_bytes());
+        let signature = match alg {
+            "HS256" => mac::<Hmac<Sha256>>(secret, signed),
+            _ => mac::<Hmac<Sha512>>(secret, signed),
+        };
+        let forged = format!("{message}.{}", b64(signature));
         assert_eq!(
             verify(forged.as_bytes(), std::slice::from_ref(&issuer), NOW),
             Err(Rejection::AlgMismatch)

@@ -69,8 +69,12 @@ fn lines(policy: &Policy) -> Vec<(AuditLine, &'static str)> {
 }
 
 fn policy(more: &str) -> Policy {
+    denying(0.8, more)
+}
+
+fn denying(deny: f64, more: &str) -> Policy {
     Policy::parse(&format!(
-        r#"{{"mode":"enforce","score":{{"step_up":0.3,"deny":0.8}}{more}}}"#
+        r#"{{"mode":"enforce","score":{{"step_up":0.3,"deny":{deny}}}{more}}}"#
     ))
     .unwrap()
 }
@@ -88,19 +92,20 @@ fn a_line_is_decided_again_as_it_was() {
             "deny":[{{"name":"d","identities":["https://idp|p3"],{UNTIL}}},{{"name":"e","identities":["https://idp|p4"],"action":"challenge",{UNTIL}}}]}}"#
     );
     for more in ["", &excepting, r#","canary_permille":500"#] {
-        let policy = policy(more);
-        let names = Names::of_policies(&[&policy], &HashKey::PUBLIC);
-        let lines = lines(&policy);
         let mut decisions = std::collections::BTreeSet::new();
-        for (line, would) in &lines {
-            let again = line.decide(&policy, &policy, &names).unwrap();
-            assert_eq!(
-                again.decision.unwrap().would.as_str(),
-                *would,
-                "{more}: {line:?}"
-            );
-            assert_eq!(line.would, *would);
-            decisions.insert(*would);
+        for deny in [0.8, 0.97] {
+            let policy = denying(deny, more);
+            let names = Names::of_policies(&[&policy], &HashKey::PUBLIC);
+            for (line, would) in &lines(&policy) {
+                let again = line.decide(&policy, &policy, &names).unwrap();
+                assert_eq!(
+                    again.decision.unwrap().would.as_str(),
+                    *would,
+                    "{more}: {line:?}"
+                );
+                assert_eq!(line.would, *would);
+                decisions.insert(*would);
+            }
         }
         assert!(decisions.len() >= 3, "{decisions:?}");
     }
