@@ -25,6 +25,10 @@ use crate::evidence::Known;
 use crate::evidence::session::{client, location};
 use crate::signals::features::Features;
 
+/// Challenges of a session within this time are one, in seconds: longer than a page takes to send its requests and their
+/// retries, shorter than a person takes to authenticate.
+const AT_ONCE: u32 = 10;
+
 /// What was learned from one request.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Observation {
@@ -110,7 +114,7 @@ pub fn observe(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = record.map(|record| challenge(features, record));
+            seen.record = challenge(features, record);
         }
         Lesson::Contain(novel) => {
             if let Some(novel) = novel.as_ref().filter(|_| is_event(features, record)) {
@@ -224,6 +228,10 @@ fn learn(
         .cloned()
         .unwrap_or_else(|| IdentityRecord::new(features.now));
     record.decay_to(features.now);
+    if record.history == 0 {
+        // It may have been challenged long before.
+        record.created = features.now;
+    }
     let hour = Hour::of(features.now);
     let Novel {
         surprising,
@@ -361,9 +369,15 @@ fn contain(features: &Features, record: &IdentityRecord) -> IdentityRecord {
     record
 }
 
-/// A challenge alone creates no record: only an identity that has one remembers it.
-fn challenge(features: &Features, record: &IdentityRecord) -> IdentityRecord {
-    let mut record = record.clone();
+/// A challenge of a verified identity is remembered even if nothing else is known of it: whoever is ordered to step up on the
+/// first visit would else be asked for ever. Nothing where the session was just asked.
+fn challenge(features: &Features, record: Option<&IdentityRecord>) -> Option<IdentityRecord> {
+    let new = || {
+        features
+            .verified
+            .then(|| IdentityRecord::new(features.now))
+    };
+    let mut record = record.cloned().or_else(new)?;
     let mut session = record
         .session(features.session)
         .copied()
@@ -371,9 +385,20 @@ fn challenge(features: &Features, record: &IdentityRecord) -> IdentityRecord {
     if features.auth_time > session.challenged {
         session.unsolved = 0;
     }
+    if !asks_anew(&session, features) {
+        return None;
+    }
     session.unsolved = session.unsolved.saturating_add(1);
     session.challenged = features.now;
     session.seen = session.seen.max(features.now);
     record.remember_session(session);
-    record
+    Some(record)
+}
+
+/// Whether a challenge is another one. A page sends many requests at once, and its user saw one question. A token issued since
+/// is the exception: the client went to its provider and came back without an answer, as it does in a circle of redirects.
+fn asks_anew(session: &Session, features: &Features) -> bool {
+    session.unsolved == 0
+        || features.now.saturating_sub(session.challenged) >= AT_ONCE
+        || features.issued_at > session.challenged
 }

@@ -232,7 +232,7 @@ impl IdentityRecord {
     /// Fewer than 10 events and less than 14 days old: such a baseline can never deny.
     #[must_use]
     pub fn is_young(&self, now: u32) -> bool {
-        self.history < 10 && now.saturating_sub(self.created) < 14 * DAY
+        self.history == 0 || (self.history < 10 && now.saturating_sub(self.created) < 14 * DAY)
     }
 
     /// Whether the event was learned before.

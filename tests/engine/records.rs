@@ -200,7 +200,14 @@ proptest! {
             prop_assert_eq!(learned, None);
         }
         let challenge = Lesson::Challenge(Novel::default());
-        prop_assert_eq!(taught(&seen, challenge, true, None, &mut Population::default()), None);
+        let challenged = taught(&seen, challenge, true, None, &mut Population::default());
+        prop_assert_eq!(challenged.is_some(), seen.verified);
+        if let Some(challenged) = challenged {
+            // It remembers that somebody was asked, and nothing of who they are.
+            prop_assert!(challenged.is_young(u32::MAX));
+            let nothing = IdentityRecord { sessions: challenged.sessions.clone(), ..IdentityRecord::new(seen.now) };
+            prop_assert_eq!(challenged, nothing);
+        }
         let contain = Lesson::Contain(None);
         prop_assert_eq!(taught(&seen, contain.clone(), true, None, &mut Population::default()), None);
         if let Some(record) = &record {
