@@ -159,7 +159,14 @@ fn a_browser_is_sent_to_the_page_and_never_in_circles() {
     let Some(gateway) = asked(&policy, &key) else {
         return;
     };
-    let navigate = || away(&key).header("sec-fetch-mode", "navigate");
+    // Each time with a token that was issued since: what is asked with the same one at once is asked once.
+    let round = std::cell::Cell::new(0);
+    let returned = || {
+        round.set(round.get() + 4);
+        let token = token(&key, "alice", 400).claim("sid", "s1");
+        far_away(&token.claim("iat", now() + round.get()).sign(&key))
+    };
+    let navigate = || returned().header("sec-fetch-mode", "navigate");
     let sent = gateway.send(&on("/orders?page=2&q=a%20b", navigate()));
     assert_eq!(sent.status, 302, "{}", sent.text());
     let back = "/verify?return_to=https%3A%2F%2Fapi.test%2Forders%3Fpage%3D2%26q%3Da%2520b";
@@ -180,7 +187,7 @@ fn a_browser_is_sent_to_the_page_and_never_in_circles() {
     );
     assert_eq!(counted(&gateway, &["return_addresses_refused_total"]), 1);
     // A script can do nothing with a page.
-    let script = gateway.send(&away(&key).header("sec-fetch-mode", "cors"));
+    let script = gateway.send(&returned().header("sec-fetch-mode", "cors"));
     assert_eq!(script.status, 401);
     assert!(script.headers.has("www-authenticate"));
     // Three times asked and nothing answered: no fourth redirect, on no route, but the link.
@@ -193,6 +200,49 @@ fn a_browser_is_sent_to_the_page_and_never_in_circles() {
     // Until a newer authentication.
     let solved = far_away(&strong("alice", now() + 1).sign(&key));
     assert_eq!(gateway.send(&solved).status, 200);
+}
+
+#[test]
+fn what_a_page_sends_at_once_is_asked_once() {
+    let key = Key::ed25519("k1");
+    let Some(gateway) = asked(&policy(&key), &key) else {
+        return;
+    };
+    let request = away(&key);
+    // On connections of their own, which reach both workers.
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let send = || gateway.send(&request).status;
+        let sent: Vec<_> = (0..12).map(|_| scope.spawn(send)).collect();
+        sent.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [401; 12]);
+    let solved = far_away(&strong("alice", now() + 1).sign(&key));
+    assert_eq!(gateway.send(&solved).status, 200);
+}
+
+#[test]
+fn somebody_never_seen_before_is_not_asked_for_ever() {
+    let key = Key::ed25519("k1");
+    let mut policy = policy(&key);
+    policy["challenge"]["receipt"] = json!({});
+    policy["exceptions"] = json!({ "deny": [{
+        "name": "visitors", "clients": ["visitor"], "action": "challenge",
+        "until": "2099-01-01T00:00:00Z", "owner": "soc", "reason": "campaign" }] });
+    let Some(gateway) = Gateway::start(&policy) else {
+        return;
+    };
+    let visit = |token: Token| gateway.send(&at_home(&token.claim("azp", "visitor").sign(&key)));
+    let weak = |round: u64| {
+        token(&key, "vera", 400)
+            .claim("sid", "s1")
+            .claim("iat", now() + round * 4)
+    };
+    let statuses: Vec<u16> = (1..5).map(|round| visit(weak(round)).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 403]);
+    let solved = visit(strong("vera", now() + 1));
+    assert_eq!(solved.status, 200, "{}", solved.text());
+    assert!(reasons(&solved).contains("challenge-solved"));
+    assert_eq!(cookies(&solved).len(), 1);
 }
 
 /// One Envoy with a listener for each policy, where alice was at home: each has a baseline of its own.
