@@ -326,13 +326,14 @@ impl Exchange {
         let account = shared.account(&features);
         let keys = stepgate::baseline::source::SourceKey::of(&features);
         let sources = shared.sources(&keys.collect::<Vec<_>>());
-        let tier = tier.of_cohort(features.cohort);
+        let feed = shared.feeds.now();
         let assessment = {
             let population = shared.crowd.population();
             let known = Known::of(&population)
                 .with_sources(&sources)
-                .with_account(account.as_deref());
-            login::limit(
+                .with_account(account.as_deref())
+                .with_feed(&feed);
+            login::reconsider(
                 &shared.policy,
                 tier,
                 &signals,

@@ -4,7 +4,7 @@
 
 use super::{Assessment, Attempt, Lesson};
 use crate::baseline::source::SourceKind;
-use crate::decision::Action;
+use crate::decision::{Action, orders};
 use crate::evidence::{self, Evidence, Known, Reason};
 use crate::judgement::{self, Bar, Case, Grounds, note};
 use crate::policy::{Login, Policy, Tier};
@@ -74,9 +74,23 @@ pub fn of_attempt(
     }
 }
 
+/// Decides again on a request whose name is known by now: in the tier as it holds for it, as [`super::assess`] does.
+#[must_use]
+pub fn reconsider(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    known: &Known<'_>,
+    assessment: Assessment,
+) -> Assessment {
+    let tier = &*orders::watched(tier.of_cohort(features.cohort), known.feed);
+    limit(policy, tier, signals, features, known, assessment)
+}
+
 /// The same for a request that comes with a credential of its own, which says nothing about the one it tries.
 #[must_use]
-pub fn limit(
+pub(super) fn limit(
     policy: &Policy,
     tier: &Tier,
     signals: &Signals<'_>,
