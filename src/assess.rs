@@ -279,7 +279,8 @@ pub fn assess(
     }
     let device = evidence::device(features, record, &policy.weights, &mut reasons);
     let left = judgement::left(record, features);
-    let order = orders::order_for(features, known.feed);
+    let ordered = orders::order_for(features, known.feed);
+    let order = ordered.map(|(order, _)| order);
     let case = Case {
         tier,
         signals,
@@ -352,6 +353,7 @@ pub fn assess(
             stepped_up: answer.explains(),
             left,
             excepted: judged.excepted,
+            ordered: ordered.map(|(_, by)| by.clone()),
             hot: false,
         },
     };

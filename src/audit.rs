@@ -36,12 +36,13 @@ pub fn line(record: &Record<'_>) -> String {
     serde_json::to_string(record).unwrap_or_default()
 }
 
-/// Whether a decision is a repeated allow that nobody asked to see.
+/// Whether a decision is a repeated allow that nobody asked to see. What an exception or an order had a part in is not.
 #[must_use]
 pub fn is_routine(assessment: &Assessment) -> bool {
     assessment.decision.would == Action::Allow
         && assessment.lesson == Lesson::Nothing
         && assessment.grounds.excepted.by.is_empty()
+        && assessment.grounds.ordered.is_none()
         && !has(assessment, Reason::Notify)
 }
 
@@ -136,6 +137,10 @@ impl Record<'_> {
             let left = grounds.left.iter();
             let left: Vec<_> = left.map(|code| String::from_utf8_lossy(code)).collect();
             map.serialize_entry("stepgate.left", &left)?;
+        }
+        if let Some(by) = &grounds.ordered {
+            map.serialize_entry("stepgate.order.owner", &by.owner)?;
+            map.serialize_entry("stepgate.order.reason", &by.reason)?;
         }
         let excepted = &grounds.excepted;
         if !excepted.by.is_empty() {

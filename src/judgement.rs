@@ -9,7 +9,7 @@ use crate::baseline::identity::{IdentityRecord, PLACES};
 use crate::challenge;
 use crate::decision::{self, Action, Decision, Refusal, Standing, orders};
 use crate::evidence::{Evidence, EvidenceList, Reason};
-use crate::feed::Order;
+use crate::feed::{Answerable, Order};
 use crate::policy::{Asker, Denial, Excepted, Policy, Tier};
 use crate::score::{Score, score};
 use crate::signals::features::Features;
@@ -100,6 +100,8 @@ pub struct Grounds {
     pub left: Left,
     /// Exceptions that held, and what they took off.
     pub excepted: Excepted,
+    /// Who ordered otherwise for the identity.
+    pub ordered: Option<Answerable>,
     /// An attempt that named nobody came from a source that burst and is not shared.
     pub hot: bool,
 }

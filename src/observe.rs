@@ -372,11 +372,7 @@ fn contain(features: &Features, record: &IdentityRecord) -> IdentityRecord {
 /// A challenge of a verified identity is remembered even if nothing else is known of it: whoever is ordered to step up on the
 /// first visit would else be asked for ever. Nothing where the session was just asked.
 fn challenge(features: &Features, record: Option<&IdentityRecord>) -> Option<IdentityRecord> {
-    let new = || {
-        features
-            .verified
-            .then(|| IdentityRecord::new(features.now))
-    };
+    let new = || features.verified.then(|| IdentityRecord::new(features.now));
     let mut record = record.cloned().or_else(new)?;
     let mut session = record
         .session(features.session)

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::{Action, Decision, Refusal, refuse, step_up};
-use crate::feed::{Feed, Order};
+use crate::feed::{Answerable, Feed, Order};
 use crate::policy::{Mode, Tier};
 use crate::signals::features::Features;
 
@@ -23,7 +23,10 @@ pub fn watched<'a>(tier: &'a Tier, feed: Option<&Feed>) -> Cow<'a, Tier> {
 
 /// What is ordered for the identity of a verified credential: nobody is treated otherwise for what a stranger claims.
 #[must_use]
-pub fn order_for(features: &Features, feed: Option<&Feed>) -> Option<Order> {
+pub fn order_for<'a>(
+    features: &Features,
+    feed: Option<&'a Feed>,
+) -> Option<(Order, &'a Answerable)> {
     feed.filter(|_| features.verified)?
         .ordered(&features.credential.names, features.now)
 }

@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use super::{Feed, Judged, NetworkList, Order, Verdict};
+use super::{Answerable, Feed, Judged, NetworkList, Order, Ordered, Verdict};
 use crate::baseline::revocation::MOST;
 use crate::place::path_at;
 use crate::signals::address::{CidrSet, MAX_ENTRIES};
@@ -335,7 +335,11 @@ impl Document {
                 WrittenAction::Deny => Order::Deny,
             };
             let name = Names::of_subject(id.as_bytes(), key);
-            self.feed.order(name, order, of.expires.0);
+            let ordered = Ordered {
+                until: of.expires.0,
+                by: Answerable::of(&of.owner, &of.reason),
+            };
+            self.feed.order(name, order, ordered);
         }
         Ok(())
     }

@@ -70,7 +70,8 @@ fn everything_a_feed_can_say_is_read_and_what_it_does_not_know_is_passed_over() 
     assert_eq!(nats, [Some(4.0), Some(2.5)]);
     let listed = Address::parse("198.51.100.7").unwrap();
     assert!(feed.networks[0].networks.contains(listed));
-    assert_eq!(feed.ordered(&alice(), NOW), Some(Order::StepUp));
+    let by = Answerable::of("soc", "case 7");
+    assert_eq!(feed.ordered(&alice(), NOW), Some((Order::StepUp, &by)));
     assert_eq!(feed.ordered(&alice(), NOW + 1), None);
     assert_eq!(
         read.verdicts[0],

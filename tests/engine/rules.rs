@@ -8,7 +8,7 @@ use stepgate::assess::{Assessment, Lesson, assess};
 use stepgate::baseline::population::Population;
 use stepgate::decision::{Action, Refusal};
 use stepgate::evidence::{Known, Reason};
-use stepgate::feed::{Feed, Order};
+use stepgate::feed::{Answerable, Feed, Order, Ordered};
 use stepgate::policy::{Mode, Policy};
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::HashKey;
@@ -136,7 +136,8 @@ fn an_order_treats_an_identity_otherwise_but_never_waives_a_rule() {
     let names = Features::of(&alice, &HashKey::PUBLIC).credential.names;
     let ordered = |order, until| {
         let mut feed = Feed::default();
-        feed.order(names.subject, order, until);
+        let by = Answerable::of("soc", "case 7");
+        feed.order(names.subject, order, Ordered { until, by });
         feed
     };
     let codes = |found: &Assessment| -> Vec<&str> {

@@ -16,6 +16,7 @@ use stepgate_testkit::tokens::{Key, Token, now};
 
 use crate::contract::{ISSUER, policy, reasons, token};
 use crate::gateway::{Gateway, module, stepgate};
+use crate::login;
 
 const PATH: &str = "/feed";
 
@@ -183,6 +184,75 @@ fn the_kill_switch_puts_every_worker_into_shadow_and_back() {
     until("enforcing on every worker", || {
         (0..16).all(|_| send().status == 401).then_some(())
     });
+}
+
+#[test]
+fn under_the_kill_switch_no_login_is_refused_wherever_its_name_was_read() {
+    if module().is_none() {
+        return;
+    }
+    for hold in [true, false] {
+        let source = Upstream::start().unwrap();
+        source.serve(PATH, Canned::json(&json!({ "version": 1 })));
+        let mut policy = login::policy(&json!({ "failures": 3, "hold_body": hold }));
+        policy["feeds"] = json!([{
+            "name": "soc", "cluster": "feeds", "authority": "feeds.test", "path": PATH, "refresh_seconds": 1,
+        }]);
+        let filter = login::filter(&policy, hold);
+        let gateway = Gateway::with(vec![filter], &[("feeds", source.port())]).unwrap();
+        let guess = || gateway.send(&login::wrong(login::form("alice"))).status;
+        for _ in 0..3 {
+            assert_eq!(guess(), 401);
+        }
+        assert_eq!(guess(), 429, "{hold}");
+        source.serve(
+            PATH,
+            Canned::json(&json!({ "version": 1, "mode": "shadow" })),
+        );
+        until("shadow on every worker", || {
+            (0..16).all(|_| guess() == 401).then_some(())
+        });
+        source.serve(PATH, Canned::json(&json!({ "version": 1 })));
+        until("enforcing on every worker", || {
+            (0..16).all(|_| guess() == 429).then_some(())
+        });
+    }
+}
+
+#[test]
+fn an_order_is_answered_for_in_every_line() {
+    if module().is_none() {
+        return;
+    }
+    let (key, source) = (Key::ed25519("k1"), Upstream::start().unwrap());
+    let ordering = |action: &str| {
+        json!({ "version": 1, "overrides": [{
+            "iss": ISSUER, "sub": "alice", "action": action, "expires": now() + 600,
+            "owner": "soc", "reason": format!("case 7: {action}") }] })
+    };
+    source.serve(PATH, Canned::json(&ordering("deny")));
+    let Some(gateway) = gateway(&key, &source) else {
+        return;
+    };
+    let alice = signed(&key, "alice");
+    let send = || gateway.send(&Request::get("/").bearer(&alice));
+    for (action, status) in [("deny", 403), ("step-up", 401), ("allow", 200)] {
+        source.serve(PATH, Canned::json(&ordering(action)));
+        until("the order on every worker", || {
+            (0..16).all(|_| send().status == status).then_some(())
+        });
+        // An order that lets somebody pass is no routine, however often.
+        send();
+        let answered = send();
+        let id = match status {
+            200 => answered.echoed().text("x-stepgate-id").unwrap(),
+            _ => answered.header("x-stepgate-id").unwrap(),
+        };
+        let line = gateway.envoy.wait_for_log(&id);
+        assert!(line.contains("\"stepgate.order.owner\":\"soc\""), "{line}");
+        let reason = format!("\"stepgate.order.reason\":\"case 7: {action}\"");
+        assert!(line.contains(&reason), "{line}");
+    }
 }
 
 /// A snapshot in which alice has been known for long.
