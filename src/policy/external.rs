@@ -181,7 +181,7 @@ mod tests {
             ),
             (
                 "\"expires\":\"2030-01-31T00:00:00Z\",",
-                "networks[0].expires: `` is not a time; allowed: RFC 3339, such as 2030-01-31T00:00:00Z",
+                "networks[0].expires: is absent; say when it ends: RFC 3339, such as 2030-01-31T00:00:00Z",
             ),
             (
                 "\"198.51.100.0/24\"",

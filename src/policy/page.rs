@@ -1,9 +1,12 @@
-//! The step-up page of the policy, checked: where browsers go, and where they may be sent back to.
+//! The pages of the policy, checked: where browsers go to step up, where they may be sent back to, where there is help.
 //! May use: the raw policy.
 //! Must not: accept an address that a browser could read as another host.
 
 use super::PolicyError;
 use super::config::{PolicyConfig, StepUpPageConfig, TierConfig};
+
+/// Longest link for help.
+const LONGEST_LINK: usize = 2048;
 
 /// Where a browser authenticates again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,25 @@ fn is_plain(text: &str) -> bool {
 fn is_local(text: &str) -> bool {
     let path = text.split('?').next().unwrap_or(text);
     text.starts_with('/') && !path.contains("//") && is_plain(text)
+}
+
+/// A link that applications may show as it is: one that runs as a script must not come from us.
+pub(super) fn help(link: &str) -> Result<String, PolicyError> {
+    let known = ["https://", "http://", "mailto:", "tel:", "/"];
+    let plain = link.len() <= LONGEST_LINK
+        && link
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
+    if plain && known.iter().any(|scheme| link.starts_with(scheme)) {
+        return Ok(link.to_owned());
+    }
+    Err(PolicyError::new(
+        "challenge.help",
+        format!(
+            "`{}` is not a link; allowed: https://, http://, mailto:, tel: or a path, {LONGEST_LINK} characters at most",
+            link.escape_debug()
+        ),
+    ))
 }
 
 /// The page of a tier, at `path` of the policy.
@@ -188,6 +210,32 @@ mod tests {
             ..StepUpPageConfig::default()
         };
         compile(&written, None, "page").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn help_is_a_link_that_runs_nothing() {
+        let parsed = |link: &str| {
+            let policy = serde_json::json!({ "challenge": { "help": link } });
+            crate::policy::Policy::parse(&policy.to_string()).map_err(|error| error.to_string())
+        };
+        for link in [
+            "https://help.test/mfa#phone",
+            "/help",
+            "mailto:help@desk.test",
+        ] {
+            assert!(parsed(link).is_ok(), "{link}");
+        }
+        for link in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "help",
+            "",
+            "https://a\nb",
+        ] {
+            let said = parsed(link).unwrap_err();
+            assert!(said.starts_with("challenge.help: `"), "{said}");
+            assert!(said.contains("is not a link; allowed: https://"), "{said}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::PolicyError;
 use super::compile::{Challenge, Policy, probability};
 use super::config::{IncapableConfig, Mode, PolicyConfig, TierConfig};
+use super::page;
 use super::tiers::{Route, Tier};
 use crate::score::log_odds;
 
@@ -88,7 +89,7 @@ pub(super) fn challenge(config: &PolicyConfig) -> Result<Challenge, PolicyError>
     };
     Ok(Challenge {
         amr: written.amr.clone(),
-        help: written.help.clone(),
+        help: written.help.as_deref().map(page::help).transpose()?,
         incapable: incapable(&written.incapable)?,
         receipt,
         newer_token: written.newer_token,

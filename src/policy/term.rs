@@ -50,6 +50,13 @@ pub(super) fn compile(written: &Written<'_>) -> Result<Term, PolicyError> {
         }
     }
     let time = |key: &str, text: &str| {
+        if text.trim().is_empty() {
+            let what = if key == "from" { "begins" } else { "ends" };
+            return Err(PolicyError::new(
+                at(key),
+                format!("is absent; say when it {what}: RFC 3339, such as 2030-01-31T00:00:00Z"),
+            ));
+        }
         parse_time(text)
             .filter(|time| (0.0..f64::from(u32::MAX)).contains(time))
             .map(|time| time as u32)

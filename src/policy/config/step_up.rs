@@ -13,7 +13,7 @@ section! {
         amr: Vec<String> = ["mfa", "otp", "hwk", "swk", "fpt", "face", "sms"].map(String::from).to_vec(),
         /// How long a stronger authentication is good for, in seconds.
         max_age: u32 = 900,
-        /// Page to which a client that cannot answer a challenge is sent for help.
+        /// Link to where a client that cannot answer a challenge gets help: `https:`, `http:`, `mailto:`, `tel:` or a path.
         help: Option<String>,
         /// Page to which browsers are redirected instead of getting the 401, on all routes whose tier names none of its own.
         page: Option<StepUpPageConfig>,

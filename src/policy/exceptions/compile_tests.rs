@@ -41,7 +41,7 @@ fn every_exception_needs_an_end_an_owner_a_reason_a_name_and_a_scope() {
         for (patch, message) in [
             (
                 r#"{"until":null}"#,
-                ".until: `` is not a time; allowed: RFC 3339, such as 2030-01-31T00:00:00Z",
+                ".until: is absent; say when it ends: RFC 3339, such as 2030-01-31T00:00:00Z",
             ),
             (
                 r#"{"until":"soon"}"#,
@@ -87,7 +87,9 @@ fn every_exception_needs_an_end_an_owner_a_reason_a_name_and_a_scope() {
     // A journey and a campaign have a begin.
     for section in ["travel", "campaigns"] {
         let message = refused(section, r#"{"from":null}"#);
-        assert!(message.starts_with(&format!("exceptions.{section}[0].from: `` is not a time")));
+        assert!(message.starts_with(&format!(
+            "exceptions.{section}[0].from: is absent; say when it begins"
+        )));
     }
 }
 
