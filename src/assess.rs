@@ -183,6 +183,7 @@ pub fn assess(
     let known = known.with_identity(record);
     let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));
+    let asked = record.and_then(|record| challenge::asked(record, features));
     // A challenged session is no better than a login until it has answered: asking again must not make it known.
     let answer = Answer::of(policy, tier, signals, features, record);
     let answered = |session: &&Session| session.unsolved == 0 || answer.settles(session, features);
@@ -204,7 +205,7 @@ pub fn assess(
     }
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
-        unsolved: session.map_or(0, |session| session.unsolved),
+        unsolved: asked.map_or(0, |session| session.unsolved),
         contained: policy.containment
             && record
                 .is_some_and(|record| record.contained.holds(features.session, features.auth_time)),
@@ -213,7 +214,7 @@ pub fn assess(
     if answer.explains() {
         decision::discount(&mut reasons, answer.explains_suspicion());
     }
-    if session.is_some_and(|session| answer.settles(session, features)) {
+    if asked.is_some_and(|session| answer.settles(session, features)) {
         standing.unsolved = 0;
     }
     let device = evidence::device(features, record, &policy.weights, &mut reasons);

@@ -89,6 +89,21 @@ impl Answer {
     }
 }
 
+/// The session whose challenges this request would add to: its own, or where tokens name none that of the same authentication
+/// and client. A client that fetches a new token after each challenge would else be asked for ever.
+pub(crate) fn asked<'a>(record: &'a IdentityRecord, features: &Features) -> Option<&'a Session> {
+    let same = |session: &&Session| {
+        session.unsolved > 0
+            && session.auth_time == features.auth_time
+            && session.client.exact == client(features).exact
+    };
+    let alike = || record.sessions.iter().find(same);
+    let unnamed = features.sessionless && features.auth_time != 0;
+    record
+        .session(features.session)
+        .or_else(|| unnamed.then(alike).flatten())
+}
+
 /// Whether the methods suffice: one of the tier's `acr_values`, or where it asks for none one of the policy's `amr`.
 fn is_strong(policy: &Policy, tier: &Tier, signals: &Signals<'_>) -> bool {
     let session = &signals.session;

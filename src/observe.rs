@@ -21,6 +21,7 @@ use crate::baseline::population::{
 use crate::baseline::session::Session;
 use crate::baseline::source::{Ended, SourceLesson};
 use crate::baseline::values::Sighting;
+use crate::challenge::asked;
 use crate::evidence::Known;
 use crate::evidence::session::{client, location};
 use crate::signals::features::Features;
@@ -374,10 +375,8 @@ fn contain(features: &Features, record: &IdentityRecord) -> IdentityRecord {
 fn challenge(features: &Features, record: Option<&IdentityRecord>) -> Option<IdentityRecord> {
     let new = || features.verified.then(|| IdentityRecord::new(features.now));
     let mut record = record.cloned().or_else(new)?;
-    let mut session = record
-        .session(features.session)
-        .copied()
-        .unwrap_or_else(|| begin(features));
+    let asked = asked(&record, features).copied();
+    let mut session = asked.unwrap_or_else(|| begin(features));
     if features.auth_time > session.challenged {
         session.unsolved = 0;
     }
@@ -387,6 +386,9 @@ fn challenge(features: &Features, record: Option<&IdentityRecord>) -> Option<Ide
     session.unsolved = session.unsolved.saturating_add(1);
     session.challenged = features.now;
     session.seen = session.seen.max(features.now);
+    // Where tokens name no session it goes on under the newest.
+    record.sessions.retain(|known| known.id != session.id);
+    session.id = features.session;
     record.remember_session(session);
     Some(record)
 }

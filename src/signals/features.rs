@@ -100,6 +100,8 @@ pub struct Features {
     pub receipt: DeviceReceipt,
     /// Session, or the token where there is none.
     pub session: u32,
+    /// Its credential names no session: every new token looks like another one.
+    pub sessionless: bool,
     /// The request itself is a login, as event files say.
     pub login: bool,
     /// The authentication event this request belongs to; 0 for requests that can start none.
@@ -211,6 +213,7 @@ impl Features {
             ),
             receipt: signals.session.receipt,
             session: hash(Domain::Session, session_id.or(token_id)),
+            sessionless: session_id.is_none(),
             login: signals.request.action == b"login",
             event: 0,
             auth_time: seconds(signals.session.auth_time),

@@ -221,6 +221,24 @@ fn what_a_page_sends_at_once_is_asked_once() {
 }
 
 #[test]
+fn a_client_that_only_fetches_new_tokens_is_not_asked_for_ever() {
+    let key = Key::ed25519("k1");
+    let Some(gateway) = asked(&policy(&key), &key) else {
+        return;
+    };
+    let authenticated = now() - 400;
+    let refreshed = |round: u64| {
+        let token = token(&key, "alice", 0)
+            .claim("auth_time", authenticated)
+            .claim("iat", now() + round * 4)
+            .claim("jti", format!("refreshed-{round}"));
+        gateway.send(&far_away(&token.sign(&key))).status
+    };
+    let statuses: Vec<u16> = (1..5).map(refreshed).collect();
+    assert_eq!(statuses, [401, 401, 401, 403]);
+}
+
+#[test]
 fn somebody_never_seen_before_is_not_asked_for_ever() {
     let key = Key::ed25519("k1");
     let mut policy = policy(&key);
