@@ -58,3 +58,24 @@ fn the_commands_shown_run() {
         assert!(!outcome.stdout.is_empty(), "{command}");
     }
 }
+
+#[test]
+fn the_tests_that_are_named_exist() {
+    let table = std::fs::read_to_string(Path::new(ROOT).join("SECURITY.md")).unwrap();
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")) {
+        let shown = row.rsplit('|').nth(1).unwrap();
+        let mut files = String::new();
+        for word in shown.split('`').skip(1).step_by(2) {
+            let path = Path::new(ROOT).join(word);
+            if word.contains('/') {
+                assert!(path.exists(), "{word}");
+                files.push_str(&std::fs::read_to_string(path).unwrap_or_default());
+            } else if word.contains('_') && !word.contains(['.', ' ']) && !word.contains("xff") {
+                assert!(files.contains(&format!("fn {word}()")), "{word}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+}
