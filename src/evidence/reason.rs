@@ -88,8 +88,10 @@ pub struct Row {
     /// Default weight in nats; for novelty the factor of the likelihood ratio; 0 for rules and notes.
     pub weight: f64,
     /// What it means, in a sentence for an operator.
+    #[cfg(feature = "cli")]
     pub meaning: &'static str,
     /// How it is computed, with its source.
+    #[cfg(feature = "cli")]
     pub formula: &'static str,
 }
 
@@ -110,7 +112,9 @@ macro_rules! reasons {
                 family: Family::$family,
                 nature: Nature::$nature,
                 weight: $weight,
+                #[cfg(feature = "cli")]
                 meaning: $meaning,
+                #[cfg(feature = "cli")]
                 formula: $formula,
             },)*
         ];
@@ -126,7 +130,9 @@ macro_rules! reasons {
                         family: Family::$family,
                         nature: Nature::$nature,
                         weight: $weight,
+                        #[cfg(feature = "cli")]
                         meaning: $meaning,
+                        #[cfg(feature = "cli")]
                         formula: $formula,
                     },)*
                 }
@@ -441,7 +447,7 @@ reasons! {
         "note";
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 
