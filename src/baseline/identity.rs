@@ -109,6 +109,8 @@ pub struct IdentityRecord {
     pub multi_factor: f32,
     /// Sessions that were denied.
     pub contained: Contained,
+    /// Languages, hashed; people only.
+    pub language: Values<2>,
 }
 
 /// Calls a method on every table of values.
@@ -154,6 +156,10 @@ macro_rules! each_values {
         }
         {
             let $values = &mut $record.oauth;
+            $body
+        }
+        {
+            let $values = &mut $record.language;
             $body
         }
     }};
@@ -216,6 +222,7 @@ impl IdentityRecord {
         self.moves.merge(&other.moves, MOVES);
         self.lately.merge(&other.lately);
         self.oauth.merge(&other.oauth);
+        self.language.merge(&other.language);
         self.multi_factor += other.multi_factor;
         self.contained.merge(&other.contained);
         for event in other.recent {
@@ -347,6 +354,10 @@ impl IdentityRecord {
         self.oauth.encode(out);
         out.count(self.multi_factor);
         self.contained.encode(out);
+        // Most records have none: they pay no byte for it.
+        if self.language != Values::default() {
+            self.language.encode(out);
+        }
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -400,6 +411,9 @@ impl IdentityRecord {
         record.oauth = Values::decode(input)?;
         record.multi_factor = input.count()?;
         record.contained = Contained::decode(input)?;
+        if !input.is_empty() {
+            record.language = Values::decode(input)?;
+        }
         input.is_empty().then_some(record)
     }
 }
