@@ -10,6 +10,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier};
+use jsonwebtoken::signature::{self, Verifier};
 use stepgate::assess::{Assessment, assess};
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Page, PageKind};
@@ -24,6 +26,8 @@ use stepgate::signals::from_event;
 use stepgate::signals::keyed::HashKey;
 use stepgate::signals::request::Signals;
 use stepgate::signals::user_agent;
+use stepgate::token::{Algorithm, digest, verify, verifying};
+use stepgate_testkit::tokens::{Token, claims, jwks};
 
 const KEY: HashKey = HashKey::PUBLIC;
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:151.0) Gecko/20100101 Firefox/151.0";
@@ -138,5 +142,48 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(engine, steps);
+/// A signature that holds whatever it says: in the filter the host checks it.
+struct Holds(Algorithm);
+
+impl Verifier<Vec<u8>> for Holds {
+    fn verify(&self, _: &[u8], _: &Vec<u8>) -> Result<(), signature::Error> {
+        Ok(())
+    }
+}
+
+impl JwtVerifier for Holds {
+    fn algorithm(&self) -> Algorithm {
+        self.0
+    }
+}
+
+static HOST: CryptoProvider = verifying(|algorithm, _| Ok(Box::new(Holds(*algorithm))));
+
+/// A new token, but for its signature.
+fn token(criterion: &mut Criterion) {
+    let _first = HOST.install_default();
+    let key = stepgate_testkit::tokens::Key::rsa("bench");
+    let now = 1_772_618_400;
+    let text = Token::new(claims("https://idp.example/", "alice", now))
+        .claim("exp", now + 3600)
+        .claim("sid", "bench")
+        .claim("jti", "bench-17")
+        .sign(&key);
+    let policy = Policy::parse(
+        &serde_json::json!({ "credentials": { "issuers": [{
+            "issuer": "https://idp.example/", "algorithms": ["RS256"], "keys": jwks(&[&key]),
+        }] } })
+        .to_string(),
+    )
+    .unwrap();
+    let issuers = &policy.credentials.issuers;
+    criterion.bench_function("token/verify without the signature", |b| {
+        b.iter(|| verify(black_box(text.as_bytes()), issuers, now as i64).unwrap());
+    });
+    criterion.bench_function("token/digest", |b| {
+        b.iter(|| digest(black_box(text.as_bytes()), &KEY.secret()));
+    });
+}
+
+criterion_group!(engine, steps, token);
 criterion_main!(engine);

@@ -30,69 +30,27 @@ pub(crate) trait Record: Sized {
     fn activity(&self) -> Activity;
 }
 
-impl Record for IdentityRecord {
-    const KIND: PageKind = PageKind::Identity;
+macro_rules! records {
+    ($($record:ident in $kind:ident),*) => {$(
+        impl Record for $record {
+            const KIND: PageKind = PageKind::$kind;
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::decode(bytes)
-    }
+            fn decode(bytes: &[u8]) -> Option<Self> {
+                Self::decode(bytes)
+            }
 
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        self.encode(bytes);
-    }
+            fn encode(&self, bytes: &mut Vec<u8>) {
+                self.encode(bytes);
+            }
 
-    fn activity(&self) -> Activity {
-        self.activity()
-    }
+            fn activity(&self) -> Activity {
+                self.activity()
+            }
+        }
+    )*};
 }
 
-impl Record for Source {
-    const KIND: PageKind = PageKind::Source;
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::decode(bytes)
-    }
-
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        self.encode(bytes);
-    }
-
-    fn activity(&self) -> Activity {
-        self.activity()
-    }
-}
-
-impl Record for Account {
-    const KIND: PageKind = PageKind::Account;
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::decode(bytes)
-    }
-
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        self.encode(bytes);
-    }
-
-    fn activity(&self) -> Activity {
-        self.activity()
-    }
-}
-
-impl Record for Profile {
-    const KIND: PageKind = PageKind::Routes;
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::decode(bytes)
-    }
-
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        self.encode(bytes);
-    }
-
-    fn activity(&self) -> Activity {
-        self.activity()
-    }
-}
+records!(IdentityRecord in Identity, Source in Source, Account in Account, Profile in Routes);
 
 /// The pages of one plugin.
 #[derive(Debug)]

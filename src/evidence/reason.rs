@@ -89,8 +89,10 @@ pub struct Row {
     /// unless the policy gives it a weight.
     pub weight: f64,
     /// What it means, in a sentence for an operator.
+    #[cfg(feature = "cli")]
     pub meaning: &'static str,
     /// How it is computed, with its source.
+    #[cfg(feature = "cli")]
     pub formula: &'static str,
 }
 
@@ -111,7 +113,9 @@ macro_rules! reasons {
                 family: Family::$family,
                 nature: Nature::$nature,
                 weight: $weight,
+                #[cfg(feature = "cli")]
                 meaning: $meaning,
+                #[cfg(feature = "cli")]
                 formula: $formula,
             },)*
         ];
@@ -127,7 +131,9 @@ macro_rules! reasons {
                         family: Family::$family,
                         nature: Nature::$nature,
                         weight: $weight,
+                        #[cfg(feature = "cli")]
                         meaning: $meaning,
+                        #[cfg(feature = "cli")]
                         formula: $formula,
                     },)*
                 }
@@ -454,7 +460,7 @@ reasons! {
         "note";
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

@@ -4,24 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Declares a section of the policy: unknown keys are refused, missing ones take their default, `stepgate schema` knows it.
-macro_rules! section {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty $(= $default:expr)?,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-        #[serde(deny_unknown_fields, default)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: section!(@default $($default)?),)* }
-            }
-        }
-    };
-    (@default) => { Default::default() };
-    (@default $default:expr) => { $default };
-}
+#[macro_use]
+mod section;
 
 mod exceptions;
 mod external;

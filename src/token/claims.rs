@@ -66,28 +66,26 @@ impl Claims {
     /// # Errors
     /// `Garbage`, `DuplicateMember`, `MissingClaim` (`iss`), `MalformedClaim`.
     pub fn read(payload: String, groups_claim: Option<&str>) -> Result<Self, Rejection> {
-        let mut claims = {
+        let claims = {
             let members = Members::read(&payload).ok_or(Rejection::Garbage)?;
             if members.has_duplicate() {
                 return Err(Rejection::DuplicateMember);
             }
             Self::from_members(&members)?
         };
-        claims.payload = payload;
-        if let Some(name) = groups_claim {
-            claims.groups = match claims
-                .raw(name)
-                .map(|raw| serde_json::from_str::<Words>(&raw))
-            {
-                Some(Ok(words)) => words.into_list(),
-                Some(Err(_)) => {
-                    claims.malformed.push("groups");
-                    Vec::new()
-                }
-                None => Vec::new(),
-            };
+        Ok(claims.of(payload, groups_claim))
+    }
+
+    /// With the payload they were read from, and the groups in it.
+    pub(super) fn of(mut self, payload: String, groups_claim: Option<&str>) -> Self {
+        self.payload = payload;
+        let raw = groups_claim.and_then(|name| self.raw(name));
+        match raw.map(|raw| serde_json::from_str::<Words>(&raw)) {
+            Some(Ok(words)) => self.groups = words.into_list(),
+            Some(Err(_)) => self.malformed.push("groups"),
+            None => {}
         }
-        Ok(claims)
+        self
     }
 
     /// A claim by name; where no claim has the whole name, by a path of names with dots between (`realm_access.roles`).
@@ -120,7 +118,7 @@ impl Claims {
         members.get(last).map(str::to_owned)
     }
 
-    fn from_members(members: &Members<'_>) -> Result<Self, Rejection> {
+    pub(super) fn from_members(members: &Members<'_>) -> Result<Self, Rejection> {
         let mut malformed = Vec::new();
         let mut claims = Self {
             iss: decisive(members, "iss")?.ok_or_else(|| Rejection::MissingClaim {

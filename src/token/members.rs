@@ -2,17 +2,17 @@
 //! May use `serde_json`, whose raw values cost no memory beyond the names and keep its recursion limit.
 //! Must not interpret a member.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of one JSON object, unread.
+/// The members of one JSON object, unread, in the order of their names.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a> {
-    members: BTreeMap<String, &'a RawValue>,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
     duplicate: bool,
 }
 
@@ -22,6 +22,11 @@ impl<'a> Members<'a> {
         serde_json::from_str(text).ok()
     }
 
+    fn find(&self, name: &str) -> Option<&'a RawValue> {
+        let place = self.members.binary_search_by(|(key, _)| (**key).cmp(name));
+        self.members.get(place.ok()?).map(|(_, raw)| *raw)
+    }
+
     /// Whether a name occurs twice, escapes resolved.
     pub(super) fn has_duplicate(&self) -> bool {
         self.duplicate
@@ -29,20 +34,19 @@ impl<'a> Members<'a> {
 
     /// The text of a member; a `null` is an absent member.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.members
-            .get(name)
-            .map(|raw| raw.get())
+        self.find(name)
+            .map(RawValue::get)
             .filter(|raw| *raw != "null")
     }
 
     /// All names, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
+        self.members.iter().map(|(name, _)| &**name)
     }
 
     /// Whether the member is there at all, `null` included.
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.members.contains_key(name)
+        self.find(name).is_some()
     }
 
     /// A member of a given type: absent, unreadable (`Err`) or read.
@@ -70,14 +74,44 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Members::default();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.duplicate |= members.members.insert(name, value).is_some();
+                while let Some((Name(name), value)) = map.next_entry::<_, &'de RawValue>()? {
+                    members.members.push((name, value));
                 }
+                members.members.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+                let mut pairs = members.members.iter().zip(members.members.iter().skip(1));
+                members.duplicate = pairs.any(|(a, b)| a.0 == b.0);
                 Ok(members)
             }
         }
 
         deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+/// A name, borrowed unless it holds an escape.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
     }
 }
 

@@ -12,17 +12,25 @@ use super::members::Members;
 /// token made elsewhere, with a stolen key or a tool, often has another. `header` is empty where only the claims are known.
 #[must_use]
 pub fn shape(header: &str, payload: &str) -> u64 {
+    of_members(
+        Members::read(header).as_ref(),
+        Members::read(payload).as_ref(),
+    )
+}
+
+/// The same of a header and a payload that were read.
+pub(super) fn of_members(header: Option<&Members<'_>>, claims: Option<&Members<'_>>) -> u64 {
     let mut hasher = SipHasher13::new_with_key(b"stepgate shapes!");
-    if let Some(header) = Members::read(header) {
+    if let Some(header) = header {
         for name in ["alg", "typ"] {
             hasher.write(header.get(name).unwrap_or_default().as_bytes());
             hasher.write_u8(0);
         }
-        write_names(&header, &mut hasher);
+        write_names(header, &mut hasher);
     }
     hasher.write_u8(1);
-    if let Some(claims) = Members::read(payload) {
-        write_names(&claims, &mut hasher);
+    if let Some(claims) = claims {
+        write_names(claims, &mut hasher);
     }
     hasher.finish().max(1)
 }

@@ -12,7 +12,7 @@ use super::key::algorithm;
 use super::key_set::KeySet;
 use super::members::Members;
 use super::rejection::Rejection;
-use super::shape::shape;
+use super::shape;
 
 /// No issuer names a key at greater length.
 const KID_BYTES_MAX: usize = 256;
@@ -27,7 +27,7 @@ pub struct Verified {
     pub algorithm: Algorithm,
     /// The header's `kid`.
     pub kid: Option<String>,
-    /// What it is made of, whatever it says: see [`shape`].
+    /// What it is made of, whatever it says: see [`shape()`](super::shape()).
     pub shape: u64,
     /// The last second at which the token still holds, leeway included.
     pub valid_until: i64,
@@ -50,9 +50,12 @@ pub fn verify(token: &[u8], issuers: &[Issuer], now: i64) -> Result<Verified, Re
         return Err(Rejection::Oversized);
     }
     let parts = Parts::split(token)?;
-    let header = Header::read(parts.header)?;
+    let header_text = json(parts.header)?;
+    let header_members = Members::read(&header_text).ok_or(Rejection::Garbage)?;
+    let header = Header::of(&header_members)?;
     let payload = json(parts.payload)?;
-    let place = issuer_of(&payload, issuers)?;
+    let members = Members::read(&payload).ok_or(Rejection::Garbage)?;
+    let place = issuer_of(&members, issuers)?;
     let issuer = issuers.get(place).ok_or(Rejection::UnknownIssuer)?;
     if token.len() > issuer.rules().max_bytes {
         return Err(Rejection::Oversized);
@@ -66,17 +69,19 @@ pub fn verify(token: &[u8], issuers: &[Issuer], now: i64) -> Result<Verified, Re
         });
     }
     check_signature(&parts, &header, issuer.keys(), place)?;
-    let claims = Claims::read(payload, issuer.rules().groups_claim.as_deref())?;
-    check_time(&claims, i64::from(issuer.rules().leeway), now)?;
-    check_purpose(&claims, header.typ.as_deref(), issuer)?;
+    let claims = Claims::from_members(&members)?;
+    let shape = shape::of_members(Some(&header_members), Some(&members));
+    let claims = claims.of(payload, issuer.rules().groups_claim.as_deref());
     let leeway = i64::from(issuer.rules().leeway);
+    check_time(&claims, leeway, now)?;
+    check_purpose(&claims, header.typ.as_deref(), issuer)?;
     // A token without `exp` holds for ever; with one, up to the second before `exp` plus leeway.
     let valid_until = claims
         .exp
         .map_or(i64::MAX, |exp| exp.saturating_add(leeway).saturating_sub(1));
     Ok(Verified {
         issuer: place,
-        shape: shape(&json(parts.header)?, claims.payload()),
+        shape,
         algorithm: header.algorithm,
         kid: header.kid,
         valid_until,
@@ -129,7 +134,10 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn read(encoded: &str) -> Result<Self, Rejection> {
         let text = json(encoded)?;
-        let members = Members::read(&text).ok_or(Rejection::Garbage)?;
+        Self::of(&Members::read(&text).ok_or(Rejection::Garbage)?)
+    }
+
+    fn of(members: &Members<'_>) -> Result<Self, Rejection> {
         if members.has_duplicate() {
             return Err(Rejection::DuplicateMember);
         }
@@ -169,8 +177,7 @@ pub(super) fn json(encoded: &str) -> Result<String, Rejection> {
 }
 
 /// The place of the issuer a payload names: the one claim that is read before the signature, to know whose it must be.
-fn issuer_of(payload: &str, issuers: &[Issuer]) -> Result<usize, Rejection> {
-    let members = Members::read(payload).ok_or(Rejection::Garbage)?;
+fn issuer_of(members: &Members<'_>, issuers: &[Issuer]) -> Result<usize, Rejection> {
     if members.has_duplicate() {
         return Err(Rejection::DuplicateMember);
     }

@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod documents;
 mod explain;
 mod generate;
 mod import;

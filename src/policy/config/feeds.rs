@@ -2,8 +2,6 @@
 //! May use: serde, the macro of the module above.
 //! Must not: check more than types and names; `compile` does.
 
-use serde::{Deserialize, Serialize};
-
 section! {
     /// A document of revocations, lists and orders behind an Envoy cluster; `docs/feeds.md` has its format. What it said last
     /// holds while it cannot be had, and until it was had the filter goes on without it.

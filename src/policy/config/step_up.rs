@@ -2,8 +2,6 @@
 //! May use: serde.
 //! Must not: check more than types and names; `page` and `step_up` of the policy do.
 
-use serde::{Deserialize, Serialize};
-
 section! {
     /// What a challenge asks for and what solves it.
     ChallengeConfig {
