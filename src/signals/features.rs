@@ -223,7 +223,7 @@ impl Features {
                 client
                     .language
                     .present()
-                    .and_then(|ranges| language::first(ranges))
+                    .and_then(language::first)
                     .as_deref(),
             ),
             receipt: signals.session.receipt,
