@@ -41,7 +41,7 @@ fn main() {
         return;
     }
     println!("minting tokens and starting Envoys ...");
-    let mut running = setups::start().unwrap();
+    let (mut running, _authz) = setups::start().unwrap();
     let mut costs = vec![Vec::with_capacity(RUNS); running.len()];
     for run in 0..=RUNS {
         for (setup, costs) in running.iter_mut().zip(&mut costs) {
@@ -58,22 +58,22 @@ fn main() {
 /// CPU time of Envoy for one request, in µs.
 fn measure(setup: &mut Running) -> f64 {
     let requests = setup.next(REQUESTS);
-    let address = setup.envoy.address();
+    let (address, status) = (setup.envoy.address(), setup.status);
     let before = cpu_nanoseconds(setup.envoy.pid());
     std::thread::scope(|scope| {
         for part in requests.chunks(REQUESTS / CONNECTIONS) {
-            scope.spawn(move || send(address, part));
+            scope.spawn(move || send(address, part, status));
         }
     });
     let spent = cpu_nanoseconds(setup.envoy.pid()) - before;
     spent as f64 / REQUESTS as f64 / 1000.0
 }
 
-fn send(address: SocketAddr, requests: &[Vec<u8>]) {
+fn send(address: SocketAddr, requests: &[Vec<u8>], status: u16) {
     let mut connection = Connection::open(address).unwrap();
     for request in requests {
         let response = connection.raw(request).unwrap();
-        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.status, status, "{}", response.text());
     }
 }
 
@@ -95,25 +95,27 @@ fn report(running: &[Running], costs: &mut [Vec<f64>]) {
         let base = running[index].over;
         median(index) - median(base)
     };
-    let reference = running
-        .iter()
-        .position(|setup| setup.name == setups::JWT_AUTHN);
-    let reference = added(reference.unwrap());
+    let of = |name| added(running.iter().position(|setup| setup.name == name).unwrap());
+    let (reference, asking) = (of(setups::JWT_AUTHN), of(setups::EXT_AUTHZ));
     println!("CPU time of Envoy per request, median of {RUNS} runs of {REQUESTS} requests\n");
     println!(
-        "{:<44} {:>9} {:>9} {:>9} {:>12}",
-        "", "µs", "spread", "added µs", "x jwt_authn"
+        "{:<54} {:>7} {:>7} {:>9} {:>12} {:>12}",
+        "", "µs", "spread", "added µs", "x jwt_authn", "x ext_authz"
     );
     for (index, setup) in running.iter().enumerate() {
         let spread = costs[index][RUNS - 1] - costs[index][0];
-        let (added, ratio) = if setup.over == index {
-            (String::new(), String::new())
+        let (added, ratio, to_asking) = if setup.over == index {
+            Default::default()
         } else {
             let added = added(index);
-            (format!("{added:.1}"), format!("{:.2}", added / reference))
+            (
+                format!("{added:.1}"),
+                format!("{:.2}", added / reference),
+                format!("{:.2}", added / asking),
+            )
         };
         println!(
-            "{:<44} {:>9.1} {spread:>9.1} {added:>9} {ratio:>12}",
+            "{:<54} {:>7.1} {spread:>7.1} {added:>9} {ratio:>12} {to_asking:>12}",
             setup.name,
             median(index),
         );

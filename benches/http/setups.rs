@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use stepgate_testkit::envoy::{Envoy, Setup, TempDir};
 use stepgate_testkit::http::Request;
-use stepgate_testkit::tokens::{Key, Token, claims, jwks, now};
+use stepgate_testkit::tokens::{Key, Token, base64url, claims, jwks, now};
 
 /// What all is compared with.
 pub(crate) const JWT_AUTHN: &str = "jwt_authn, RS256";
+pub(crate) const EXT_AUTHZ: &str = "ext_authz to another Envoy (its own time not counted)";
 const NEW_TOKENS: &str = "stepgate, RS256, a new token each";
+const ON_CLAIMS: &str = "stepgate on the claims of jwt_authn";
+const SECRET: &[u8] = b"a secret that only the benchmark knows";
+const IDENTITIES: usize = 100_000;
 const ISSUER: &str = "https://idp.example/";
 /// More tokens than the filter remembers, so that each is new when its turn comes again.
 const TOKENS: usize = 8192;
@@ -36,6 +40,8 @@ pub(crate) struct Running {
     /// The set-up it adds to.
     pub(crate) over: usize,
     pub(crate) envoy: Envoy,
+    /// The status every request gets.
+    pub(crate) status: u16,
     requests: Vec<Vec<u8>>,
     sent: usize,
 }
@@ -69,62 +75,136 @@ pub(crate) fn module() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/stepgate.wasm")
 }
 
-/// Starts all of them.
-pub(crate) fn start() -> Result<Vec<Running>, String> {
+/// One row of the table: its filters are added in front of the router.
+struct Plan<'a> {
+    name: &'static str,
+    over: usize,
+    filters: Vec<Value>,
+    requests: &'a Requests,
+    status: u16,
+}
+
+type Requests = Vec<Vec<u8>>;
+
+/// Starts all of them, and the service that `ext_authz` asks.
+pub(crate) fn start() -> Result<(Vec<Running>, Envoy), String> {
     let dir = TempDir::new();
     let no_op = wat::parse_str(NO_OP).map_err(|error| error.to_string())?;
     let no_op = dir.write("no-op.wasm", no_op);
-    let key = Key::rsa("bench");
-    let keys = jwks(&[&key]);
-    let one = mint(&key, 1);
-    let many = mint(&key, TOKENS);
-    let native = jwt_authn(&keys);
-    let verifying = json!({
+    let (rsa, p256) = (Key::rsa("bench"), Key::p256("bench"));
+    let hmac = Key::hmac("bench", SECRET);
+    let (one, many) = (mint(&rsa, 1, 1), mint(&rsa, TOKENS, 1));
+    let many_p256 = mint(&p256, TOKENS, 1);
+    let everybody = mint(&hmac, IDENTITIES, IDENTITIES);
+    let native = jwt_authn(&jwks(&[&rsa]), false);
+    let verifying = |mode: &str, key: &Key| policy(mode, key, json!({}));
+    let denying = policy(
+        "enforce",
+        &rsa,
+        json!({ "fence": { "allowed": ["NO"], "unknown": false } }),
+    );
+    let shared = json!({
         "mode": "enforce",
-        "credentials": { "issuers": [{ "issuer": ISSUER, "algorithms": ["RS256"], "keys": keys }] },
+        "credentials": { "issuers": [{
+            "issuer": ISSUER, "algorithms": ["HS256"], "secret": base64url(SECRET),
+        }] },
     });
     let trusting = json!({ "mode": "enforce", "credentials": { "jwt_authn": ["payload"] } });
-    let setups = [
-        ("no filter", 0, vec![], &one),
-        (
+    let service = Setup::new(&bootstrap(&[], None)).start()?;
+    let plan = |name, filters, requests| Plan {
+        name,
+        over: 0,
+        filters,
+        requests,
+        status: 200,
+    };
+    let plans = [
+        plan("no filter", vec![], &one),
+        plan(
             "a wasm filter that does nothing",
-            0,
             vec![wasm(&no_op, "")],
             &one,
         ),
-        (JWT_AUTHN, 0, vec![native.clone()], &one),
-        (
+        plan(JWT_AUTHN, vec![native.clone()], &one),
+        plan(
+            "jwt_authn, RS256, cached",
+            vec![jwt_authn(&jwks(&[&rsa]), true)],
+            &one,
+        ),
+        plan("lua, reads four headers and writes four", vec![lua()], &one),
+        plan(EXT_AUTHZ, vec![ext_authz()], &one),
+        plan(
             "stepgate, RS256, a known token",
-            0,
-            vec![stepgate(&verifying)],
+            vec![stepgate(&verifying("enforce", &rsa))],
             &one,
         ),
-        (NEW_TOKENS, 0, vec![stepgate(&verifying)], &many),
-        (
-            "stepgate on the claims of jwt_authn",
-            2,
-            vec![native, stepgate(&trusting)],
+        plan(
+            "stepgate, RS256, a known token, shadow",
+            vec![stepgate(&verifying("shadow", &rsa))],
             &one,
         ),
+        plan(
+            NEW_TOKENS,
+            vec![stepgate(&verifying("enforce", &rsa))],
+            &many,
+        ),
+        plan(
+            "stepgate, ES256, a new token each",
+            vec![stepgate(&verifying("enforce", &p256))],
+            &many_p256,
+        ),
+        plan(
+            "stepgate, HS256, 100,000 identities",
+            vec![stepgate(&shared)],
+            &everybody,
+        ),
+        Plan {
+            status: 403,
+            ..plan(
+                "stepgate, RS256, all denied",
+                vec![stepgate(&denying)],
+                &one,
+            )
+        },
+        Plan {
+            over: 2,
+            ..plan(ON_CLAIMS, vec![native, stepgate(&trusting)], &one)
+        },
     ];
-    let mut running = Vec::with_capacity(setups.len());
-    for (name, over, filters, requests) in setups {
+    let mut running = Vec::with_capacity(plans.len());
+    for plan in plans {
+        let bootstrap = bootstrap(&plan.filters, Some(service.address().port()));
         running.push(Running {
-            name,
-            over,
-            envoy: Setup::new(&bootstrap(&filters)).wasm_log("error").start()?,
-            requests: requests.clone(),
+            name: plan.name,
+            over: plan.over,
+            envoy: Setup::new(&bootstrap).wasm_log("error").start()?,
+            status: plan.status,
+            requests: plan.requests.clone(),
             sent: 0,
         });
     }
-    Ok(running)
+    Ok((running, service))
 }
 
-/// Requests of a browser, each with a token of its own, on two cores.
-fn mint(key: &Key, count: usize) -> Vec<Vec<u8>> {
+fn policy(mode: &str, key: &Key, more: Value) -> Value {
+    let mut policy = json!({
+        "mode": mode,
+        "credentials": { "issuers": [{
+            "issuer": ISSUER, "algorithms": [key.alg().name()], "keys": jwks(&[key]),
+        }] },
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        policy[name] = value.clone();
+    }
+    policy
+}
+
+/// Requests of a browser, each with a token of its own, of so many people, on two cores.
+fn mint(key: &Key, count: usize, people: usize) -> Requests {
     let at = now();
     let request = |index: usize| {
-        let token = Token::new(claims(ISSUER, "alice", at))
+        let who = format!("alice-{}", index % people);
+        let token = Token::new(claims(ISSUER, &who, at))
             .claim("exp", at + 3600)
             .claim("sid", "bench")
             .claim("jti", format!("bench-{index}"))
@@ -181,8 +261,8 @@ fn wasm(module: &Path, configuration: &str) -> Value {
     })
 }
 
-fn jwt_authn(keys: &Value) -> Value {
-    json!({
+fn jwt_authn(keys: &Value, cached: bool) -> Value {
+    let mut filter = json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
@@ -194,17 +274,65 @@ fn jwt_authn(keys: &Value) -> Value {
             } },
             "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "idp" } }],
         },
+    });
+    if cached {
+        filter["typed_config"]["providers"]["idp"]["jwt_cache_config"] =
+            json!({ "jwt_cache_size": 1000 });
+    }
+    filter
+}
+
+fn lua() -> Value {
+    const CODE: &str = r#"function envoy_on_request(handle)
+  local headers = handle:headers()
+  local a, b = headers:get("authorization"), headers:get("user-agent")
+  local c, d = headers:get("accept-language"), headers:get("cookie")
+  headers:replace("x-a", tostring(#a))
+  headers:replace("x-b", tostring(#b))
+  headers:replace("x-c", tostring(#c))
+  headers:replace("x-d", tostring(#d))
+end"#;
+    json!({
+        "name": "envoy.filters.http.lua",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+            "default_source_code": { "inline_string": CODE },
+        },
     })
 }
 
-fn bootstrap(filters: &[Value]) -> String {
+fn ext_authz() -> Value {
+    json!({
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+            "http_service": {
+                "server_uri": { "uri": "http://127.0.0.1", "cluster": "authz", "timeout": "5s" },
+            },
+        },
+    })
+}
+
+fn cluster(port: u16) -> Value {
+    let address = json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } });
+    json!({
+        "name": "authz",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "authz",
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }],
+        },
+    })
+}
+
+fn bootstrap(filters: &[Value], authz: Option<u16>) -> String {
     let router = json!({
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
     });
     let filters: Vec<&Value> = filters.iter().chain([&router]).collect();
     json!({
-        "static_resources": { "listeners": [{
+        "static_resources": { "clusters": authz.map(cluster).into_iter().collect::<Vec<_>>(), "listeners": [{
             "name": "main",
             "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } },
             "filter_chains": [{ "filters": [{

@@ -1,4 +1,4 @@
-//! Claims that Envoy's `jwt_authn` filter verified, from the stream's dynamic metadata.
+//! Protobuf structures as JSON: the claims that Envoy's `jwt_authn` filter verified, from the stream's dynamic metadata.
 //! May use: serde_json.
 //! Must not: recurse without bound, or take a claim from any other filter's metadata.
 //!
@@ -35,6 +35,15 @@ pub(crate) fn digest(claims: &[u8], of_entry: impl Fn(&[u8]) -> u128) -> u128 {
 /// Claims as JSON.
 pub(crate) fn json(claims: &[u8]) -> String {
     Value::Object(structure(claims, DEPTH)).to_string()
+}
+
+/// A whole `google.protobuf.Struct` as JSON; `None` if the bytes are anything else.
+pub(crate) fn whole(bytes: &[u8]) -> Option<String> {
+    let mut fields = Message(bytes);
+    let entries = fields
+        .by_ref()
+        .all(|field| matches!(field, (1, Wire::Bytes(entry)) if key_value(entry).is_some()));
+    (entries && fields.0.is_empty()).then(|| json(bytes))
 }
 
 /// The value of a map entry: entries are messages with key 1 and value 2.

@@ -14,6 +14,7 @@ use crate::crypto;
 use crate::exchange::Exchange;
 use crate::host::{self, BufferType, Status};
 use crate::memory::Memory;
+use crate::metadata;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::store::Store;
@@ -50,10 +51,7 @@ impl Root {
     fn configure(&mut self) -> Result<(), PolicyError> {
         let bytes =
             host::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION).unwrap_or_default();
-        let text = String::from_utf8(bytes).map_err(|_| PolicyError {
-            path: String::new(),
-            message: "the configuration is not UTF-8".into(),
-        })?;
+        let text = policy_text(bytes)?;
         let mut policy = Policy::parse(&text)?;
         if let Some(previous) = key_from("STEPGATE_PREVIOUS_KEY") {
             policy.previous_hash_key = Some(previous);
@@ -141,6 +139,22 @@ impl Root {
 fn key_from(variable: &str) -> Option<HashKey> {
     let secret = std::env::var(variable).ok()?;
     (!secret.is_empty()).then(|| HashKey::from_secret(&secret))
+}
+
+/// The policy as JSON. Envoy hands on a StringValue or BytesValue as it is, and of a Struct its protobuf encoding, which begins
+/// with a line feed: the tag of its first field.
+fn policy_text(bytes: Vec<u8>) -> Result<String, PolicyError> {
+    let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).is_ok();
+    if bytes.first() == Some(&b'\n')
+        && !json(&bytes)
+        && let Some(json) = metadata::whole(&bytes)
+    {
+        return Ok(json);
+    }
+    String::from_utf8(bytes).map_err(|_| PolicyError {
+        path: String::new(),
+        message: "the configuration is not UTF-8".into(),
+    })
 }
 
 fn hash_key(policy: &Policy) -> HashKey {

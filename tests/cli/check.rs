@@ -194,11 +194,15 @@ fn what_the_filter_could_not_read_is_refused_where_it_stands() {
     for (configuration, said) in [
         (
             format!(r#"{{ "@type": {kind}.StringValue, value: "mode: enforce" }}"#),
-            "is YAML, and the filter reads JSON; write JSON, or the same keys under a google.protobuf.Struct",
+            "is YAML, and the filter reads JSON; write JSON",
         ),
         (
             format!(r#"{{ "@type": {kind}.StringValue, value: '{{"audit":{{"enabled":1}}}}' }}"#),
             "audit.enabled: invalid type: integer `1`, expected a boolean at line 1 column 21",
+        ),
+        (
+            format!(r#"{{ "@type": {kind}.Struct, value: {{ score: {{ step_up: 0.4 }} }} }}"#),
+            "value: has fractions, which Envoy reads from YAML as text; write the policy as JSON text under a google.protobuf.StringValue",
         ),
         (
             format!(r#"{{ "@type": {kind}.Struct, value: {{ baseline: {{ memory_mib: 0 }} }} }}"#),

@@ -157,7 +157,7 @@ fn configuration(any: Option<&Value>) -> Content {
         }
         ("google.protobuf.StringValue", Some(Value::String(value))) => Content::Text(value.clone()),
         ("google.protobuf.StringValue", Some(Value::Object(_))) => Content::Unusable(
-            "value: is an object, and a google.protobuf.StringValue takes text; use google.protobuf.Struct".to_owned(),
+            "value: is an object, and a google.protobuf.StringValue takes text; write the policy as JSON text (`value: |`)".to_owned(),
         ),
         ("google.protobuf.BytesValue", Some(Value::String(value))) => STANDARD
             .decode(value)
@@ -167,6 +167,9 @@ fn configuration(any: Option<&Value>) -> Content {
                 || Content::Unusable("value: is not base64 of UTF-8 text".to_owned()),
                 Content::Text,
             ),
+        ("google.protobuf.Struct", Some(value @ Value::Object(_))) if has_fraction(value) => Content::Unusable(
+            "value: has fractions, which Envoy reads from YAML as text; write the policy as JSON text under a google.protobuf.StringValue".to_owned(),
+        ),
         ("google.protobuf.Struct", Some(value @ Value::Object(_))) => Content::Object(value.clone()),
         ("google.protobuf.StringValue" | "google.protobuf.BytesValue" | "google.protobuf.Struct", Some(_)) => {
             Content::Unusable(format!("value: is not what a {name} takes"))
@@ -174,6 +177,16 @@ fn configuration(any: Option<&Value>) -> Content {
         _ => Content::Unusable(format!(
             "@type: `{kind}` does not reach the filter as JSON; allowed: type.googleapis.com/google.protobuf.StringValue, BytesValue or Struct"
         )),
+    }
+}
+
+/// Whether a number in it is no integer: Envoy's YAML reader knows integers, truth values and text.
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(list) => list.iter().any(has_fraction),
+        Value::Object(map) => map.values().any(has_fraction),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 

@@ -144,7 +144,7 @@ fn judge(file: &str, place: Place) -> Finding {
         Content::Text(text) => match Policy::parse(text) {
             Err(_) if is_yaml(text) => Err(PolicyError {
                 path: String::new(),
-                message: "is YAML, and the filter reads JSON; write JSON, or the same keys under a google.protobuf.Struct".to_owned(),
+                message: "is YAML, and the filter reads JSON; write JSON".to_owned(),
             }),
             outcome => outcome,
         },

@@ -9,6 +9,8 @@
     reason = "a test: what is not there fails it"
 )]
 
+mod kinds;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
