@@ -198,6 +198,18 @@ fn event(
             (Shared::Device, features.device),
             (Shared::OauthClient, features.client_id),
         ],
+        shown: [
+            (Shared::Language, features.language),
+            (
+                Shared::Measured,
+                if features.handshake == 0 {
+                    0
+                } else {
+                    features.browser
+                },
+            ),
+            (Shared::Handshake, features.handshake),
+        ],
         asn: features.asn,
         country: features.country,
         arrival: novel.network,
@@ -262,6 +274,9 @@ fn learn(
         record.network.block.learn(seen(features.block));
     } else if !surprising {
         record.hours.learn(hour);
+    }
+    if features.language != 0 && !features.kind.is_machine() {
+        record.language.learn(seen(features.language));
     }
     if features.client_id != 0 {
         record.oauth.learn(seen(features.client_id));

@@ -110,6 +110,8 @@ pub struct IdentityRecord {
     pub multi_factor: f32,
     /// Sessions that were denied.
     pub contained: Contained,
+    /// Languages, hashed; people only.
+    pub language: Values<2>,
 }
 
 /// Calls a method on every table of values.
@@ -155,6 +157,10 @@ macro_rules! each_values {
         }
         {
             let $values = &mut $record.oauth;
+            $body
+        }
+        {
+            let $values = &mut $record.language;
             $body
         }
     }};
@@ -217,6 +223,7 @@ impl IdentityRecord {
         self.moves.merge(&other.moves, MOVES);
         self.lately.merge(&other.lately);
         self.oauth.merge(&other.oauth);
+        self.language.merge(&other.language);
         self.multi_factor += other.multi_factor;
         self.contained.merge(&other.contained);
         for event in other.recent {

@@ -47,7 +47,9 @@ impl Tally {
         Err(Failure::new(match self.bad {
             0 => "no events: the input is empty".to_owned(),
             1 => "no events: the only line could not be read".to_owned(),
-            bad => format!("no events: none of {bad} lines could be read"),
+            bad => format!(
+                "no events: none of {bad} lines could be read; logs of other makers go through `stepgate import`"
+            ),
         }))
     }
 }

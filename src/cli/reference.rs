@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
-use stepgate::evidence::{Family, REASONS, Row};
+use stepgate::evidence::{Family, Nature, REASONS, Row};
 use stepgate::policy::PolicyConfig;
 
 /// `docs/configuration.md`.
@@ -69,7 +69,7 @@ pub(crate) fn reasons() -> String {
     );
     line(
         &mut page,
-        "Every decision carries its reasons: a code and its weight in nats (log-odds). Inside a family the strongest reason counts; families add up. `score.weights` of the policy changes a weight by its code; 0 switches it off.",
+        "Every decision carries its reasons: a code and its weight in nats (log-odds). Inside a family the strongest reason counts; families add up. `score.weights` of the policy changes a weight by its code; 0 switches it off, and what is off by default is switched on by a weight of 1.",
     );
     line(
         &mut page,
@@ -89,10 +89,10 @@ pub(crate) fn reasons() -> String {
 }
 
 fn reason(page: &mut String, row: &Row) {
-    let weight = if row.weight == 0.0 {
-        "–".to_owned()
-    } else {
-        row.weight.to_string()
+    let weight = match row.nature {
+        Nature::Rule | Nature::Note if row.weight == 0.0 => "–".to_owned(),
+        _ if row.weight == 0.0 => "0 (off)".to_owned(),
+        _ => row.weight.to_string(),
     };
     let _ = writeln!(
         page,

@@ -1,4 +1,5 @@
-//! With what: novelty of user agent, browser, operating system and device class, and scripts.
+//! With what: novelty of user agent, browser, operating system, device class and language; scripts, and clients that are
+//! not what they say.
 //! May use: signals, baseline, novelty.
 //! Must not: look at other families.
 
@@ -11,6 +12,11 @@ use crate::baseline::population::{PatternLesson, Population, Shared};
 use crate::baseline::values::{Relation, Version, relation};
 use crate::signals::features::Features;
 use crate::signals::request::DeviceReceipt;
+
+/// Events of a browser with a TLS fingerprint before one it was never seen with contradicts it.
+const HANDSHAKES: f64 = 200.0;
+/// Most that a language can say: people borrow computers and change settings.
+const LANGUAGE: f64 = 0.7;
 
 fn steps(
     record: &IdentityRecord,
@@ -93,6 +99,46 @@ pub(super) fn person(
         shown,
         fresh: fresh(from, &factors, shown),
     }
+}
+
+/// A person's browser with a TLS handshake that this browser was never seen with, whoever used it.
+pub(super) fn handshake(features: &Features, known: &Known<'_>, found: &mut Gathered<'_>) {
+    if features.handshake == 0 || features.kind.is_machine() {
+        return;
+    }
+    let everybody = known.population;
+    let browser = everybody.count(Shared::Measured, features.browser);
+    let together = everybody.count(Shared::Handshake, features.handshake);
+    if browser >= HANDSHAKES && together < 0.5 {
+        found.add(Reason::TlsMismatch, 1.0);
+    }
+}
+
+/// Novelty of a person's language.
+pub(super) fn language(
+    record: &IdentityRecord,
+    features: &Features,
+    known: &Known<'_>,
+    stretch: f64,
+    found: &mut Gathered<'_>,
+) {
+    let own = &record.language;
+    if features.language == 0 || own.entries().is_empty() {
+        return;
+    }
+    let identity = Identity {
+        events: own
+            .entries()
+            .iter()
+            .filter(|value| value.is_established())
+            .map(|value| f64::from(value.count))
+            .sum(),
+        stretch,
+    };
+    let share = known.population.share(Shared::Language, features.language);
+    let step = identity.step(own, features.language, share, MIMICRY_COARSE);
+    let nats = identity.chain(&[step]).clamp(0.0, LANGUAGE);
+    found.add(Reason::NewLanguage, nats);
 }
 
 /// Whether the address was fresh although the provider is known, and how likely that was.
@@ -200,3 +246,7 @@ fn with_versions(
     };
     (shown, expected)
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -152,6 +152,7 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     let Some(record) = known.identity.filter(|record| record.history > 0) else {
         network::stranger(features, known, &mut found);
         token::of_token(features, known, &mut found);
+        client::handshake(features, known, &mut found);
         velocity::crowd(features, known, true, &mut found);
         source::gather(features, known, &mut found);
         let conduct = behaviour::gather(features, known, &mut found);
@@ -177,9 +178,12 @@ pub fn of_login(features: &Features, known: &Known<'_>, weights: &Weights) -> Fi
     } else {
         let from = network::person(record, features, known, &identity, &mut found);
         let pattern = client::person(record, features, known, &identity, &from, &mut found);
+        client::language(record, features, known, identity.stretch, &mut found);
+        client::handshake(features, known, &mut found);
         time::person(record, features, known, &mut found);
         (from.level, Some(pattern))
     };
+    time::silence(record, features, &mut found);
     let new_network = level > 2;
     velocity::travel(record, features, known, &mut found);
     velocity::crowd(features, known, new_network, &mut found);

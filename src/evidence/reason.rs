@@ -85,7 +85,8 @@ pub struct Row {
     pub family: Family,
     /// What it can do.
     pub nature: Nature,
-    /// Default weight in nats; for novelty the factor of the likelihood ratio; 0 for rules and notes.
+    /// Default weight in nats; for novelty the factor of the likelihood ratio. 0 for rules and notes, and for what is off
+    /// unless the policy gives it a weight.
     pub weight: f64,
     /// What it means, in a sentence for an operator.
     #[cfg(feature = "cli")]
@@ -175,9 +176,9 @@ reasons! {
     NewAsn "new-asn" Network Novelty 1.0
         "a provider (autonomous system) this identity was not seen with"
         "as new-address";
-    NewCountry "new-country" Network Novelty 1.0
+    NewCountry "new-country" Network Novelty 0.8
         "a country this identity was not seen in"
-        "as new-address";
+        "as new-address; 0.8, since owners travel far more often than they change providers at home";
     RareNetwork "rare-network" Network Novelty 1.0
         "the first login of an identity comes from a provider hardly anybody here uses"
         "ln(1/2 + 1/2 / (K p)), K providers known, p the provider's share";
@@ -193,15 +194,27 @@ reasons! {
     ScriptClient "script-client" Client Suspicion 1.5
         "a script, a headless browser or no user agent where a person is expected"
         "1.5 for people whose own clients are not scripts";
+    TlsMismatch "tls-mismatch" Client Suspicion 2.0
+        "the TLS handshake is none the browser was ever seen with: something else claims to be that browser"
+        "2 for people where JA3 or JA4 was never seen with the browser in at least 200 events that had one";
+    NewLanguage "new-language" Client Novelty 0.0
+        "a language (first of Accept-Language) this identity was not seen with"
+        "Witten-Bell over the identity's languages, 0 to 0.7; people only; off: nothing it could be measured on, and a familiar client would count no more";
     UnusualHour "unusual-hour" Time Novelty 1.0
         "an hour at which this identity is rarely active"
         "ln((1/48 + p/2) / own), own habit over 24 hours of weekday and weekend, kernel of an hour, backing off to everybody's p";
+    DormantReturn "dormant-return" Time Novelty 0.0
+        "the first authentication after a long silence"
+        "0.5 after 30 days, 1 after 90; off: most who return are owners; silence stretches the novelty of network and client up to twice instead";
     ImpossibleTravel "impossible-travel" Velocity Suspicion 4.6
         "farther from a last place than anybody travels in the time between"
         "great-circle distance less both uncertainties >= 500 km at >= 900 km/h within 24 h: 4.6 + min(1, ln(v / 900 km/h))";
-    NetworkBurst "network-burst" Velocity Suspicion 1.0
+    AtypicalTravel "atypical-travel" Velocity Novelty 0.8
+        "within a day far from a last place, in a country this identity was not seen in, though a flight could do it"
+        "0.8 where the distance less both uncertainties is >= 500 km within 24 h below 900 km/h and the country alone is worth more than 1 nat";
+    NetworkBurst "network-burst" Velocity Suspicion 1.5
         "many other identities arrived within a day on this provider, which is new to this one"
-        "ln((k + 1) / (e + 1)), k others within 12 to 24 h, e the daily mean";
+        "1.5 ln((k + 1) / (e + 1)), k others within 12 to 24 h, e the daily mean";
     BruteForce "brute-force" Velocity Suspicion 1.0
         "too many failures from this network, or of this identity from here"
         "n >= 25 failures of the /24 or /48 in 15 min: ln(100 n / 25), until a day after the last (4 h where shared); 4, 8, 20 failures of the identity from here (half-life 10 min): 0.5, 1, 2";

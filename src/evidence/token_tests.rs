@@ -19,6 +19,7 @@ fn event(credential: CredentialLesson) -> Lesson {
     Lesson::Event(Box::new(EventLesson {
         now: NOW,
         values: [(Shared::OauthClient, 1); 8],
+        shown: [(Shared::Language, 0); 3],
         asn: 1,
         country: 1,
         arrival: false,

@@ -47,7 +47,17 @@ pub(super) fn travel(
         let weight = super::reason::Reason::ImpossibleTravel.row().weight;
         let excess = libm::log(fastest / FLIGHT).min(1.0);
         found.add(Reason::ImpossibleTravel, 1.0 + excess / weight);
+    } else if fastest > 0.0 && is_far_from_habit(record, features.country) {
+        found.add(Reason::AtypicalTravel, 1.0);
     }
+}
+
+/// Whether a country was never seen, by somebody who was seen in few for long enough to tell: more than 1 nat.
+fn is_far_from_habit(record: &IdentityRecord, country: u32) -> bool {
+    let known = &record.network.country;
+    let distinct = known.distinct().max(1.0);
+    let nats = libm::log((f64::from(record.events) + distinct) / distinct);
+    country != 0 && known.count(country) <= 0.0 && nats > 1.0
 }
 
 /// Others arriving on a network that is new to the identity.

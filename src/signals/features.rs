@@ -6,6 +6,7 @@ use super::address::Address;
 use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
+use super::language;
 use super::request::{Anonymiser, DeviceReceipt, Field, Kind, Signals, Standing};
 use super::route;
 
@@ -96,6 +97,10 @@ pub struct Features {
     pub script: bool,
     /// JA3/JA4 or certificate.
     pub tls: u32,
+    /// Browser together with its TLS fingerprint; a certificate is none.
+    pub handshake: u32,
+    /// The language asked for first.
+    pub language: u32,
     /// What the device receipt proves.
     pub receipt: DeviceReceipt,
     /// Session, or the token where there is none.
@@ -210,6 +215,18 @@ impl Features {
             tls: hash(
                 Domain::Tls,
                 client.tls.present().or(client.certificate.present()),
+            ),
+            handshake: match hash(Domain::Tls, client.tls.present()) {
+                tls if tls == 0 || browser == 0 => 0,
+                tls => (browser << 16 | os) ^ tls.rotate_left(16),
+            },
+            language: hash(
+                Domain::Language,
+                client
+                    .language
+                    .present()
+                    .and_then(language::first)
+                    .as_deref(),
             ),
             receipt: signals.session.receipt,
             session: hash(Domain::Session, session_id.or(token_id)),

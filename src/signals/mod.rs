@@ -9,6 +9,7 @@ pub mod ecs;
 pub mod features;
 pub mod from_event;
 pub mod keyed;
+mod language;
 pub mod login;
 pub mod request;
 mod route;

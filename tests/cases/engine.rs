@@ -100,7 +100,7 @@ impl Engine {
                 action: b"",
             },
         };
-        let features = Features::of(&signals, &self.key);
+        let features = Features::of(&signals, &self.key).of_class(tier.class);
         let record = features.identity.and_then(|at| self.records.get(&at));
         let known = Known::of(&self.population).with_identity(record);
         let assessment = assess(&self.policy, tier, &signals, &features, &known);

@@ -169,3 +169,27 @@ fn any_table_by_a_mapping_of_columns() {
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("`time` is no field of an event"));
 }
+
+#[test]
+fn an_address_that_is_none_is_kept_and_counted() {
+    let work = Workspace::new();
+    work.write(
+        "logins.csv",
+        "@timestamp,user.id,source.ip\n\
+         2026-01-05T08:00:00Z,alice,192.0.2.1\n\
+         2026-01-05T09:00:00Z,alice,192.0.2.300\n",
+    );
+    let outcome = work.run("import --from csv logins.csv");
+    assert_eq!(events(&outcome.stdout)[1]["source.ip"], "192.0.2.300");
+    assert_eq!(
+        outcome.stderr,
+        "2 events, 0 lines skipped, 0 passed over\n\
+         in 1 events `source.ip` is no address: they count as sent from nowhere\n"
+    );
+    work.write(
+        "good.csv",
+        "@timestamp,source.ip\n2026-01-05T08:00:00Z,192.0.2.1\n",
+    );
+    let outcome = work.run("import --from csv good.csv");
+    assert!(!outcome.stderr.contains("no address"), "{}", outcome.stderr);
+}

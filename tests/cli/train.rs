@@ -120,7 +120,7 @@ fn input_without_events_is_refused() {
         bad.stderr,
         "bad:1: skipped: the line is no JSON object: expected ident at column 2\n\
          bad:2: skipped: `@timestamp` is absent, must be a time after RFC 3339 or seconds since 1970\n\
-         stepgate: no events: none of 2 lines could be read\n"
+         stepgate: no events: none of 2 lines could be read; logs of other makers go through `stepgate import`\n"
     );
     assert!(!work.path("a.bin").exists());
     let nowhere = work.run("train bad --key k -o none/a.bin");

@@ -93,6 +93,19 @@ fn a_budget_becomes_a_threshold_and_the_policy_stays_what_it_was() {
 }
 
 #[test]
+fn a_denial_is_never_made_easier_however_late_the_policy_denies() {
+    let work = Workspace::new();
+    work.write("events.jsonl", traffic(None));
+    work.write("late.json", r#"{"score":{"deny":0.9999999}}"#);
+    let said = run(
+        &work,
+        "tune events.jsonl --policy late.json --budget 3% -o tuned.json",
+    );
+    let tuned: Value = serde_json::from_slice(&work.read("tuned.json")).unwrap();
+    assert_eq!(tuned["score"]["deny"], 0.999_999_9, "{}", said.stdout);
+}
+
+#[test]
 fn labels_and_verdicts_fit_the_same_weights() {
     let work = Workspace::new();
     work.write("labelled.jsonl", traffic(Some("adjudicated")));

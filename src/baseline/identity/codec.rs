@@ -55,6 +55,10 @@ impl IdentityRecord {
         self.oauth.encode(out);
         out.count(self.multi_factor);
         self.contained.encode(out);
+        // Most records have none: they pay no byte for it.
+        if self.language != Values::default() {
+            self.language.encode(out);
+        }
     }
 
     /// Reads a record back; `None` when the bytes are not one.
@@ -108,6 +112,9 @@ impl IdentityRecord {
         record.oauth = Values::decode(input)?;
         record.multi_factor = input.count()?;
         record.contained = Contained::decode(input)?;
+        if !input.is_empty() {
+            record.language = Values::decode(input)?;
+        }
         input.is_empty().then_some(record)
     }
 }

@@ -25,6 +25,12 @@ pub enum Shared {
     Block,
     /// OAuth client.
     OauthClient,
+    /// Language.
+    Language,
+    /// Browser, of events with a TLS fingerprint.
+    Measured,
+    /// Browser together with its TLS fingerprint.
+    Handshake,
 }
 
 /// Client of a recent event.
@@ -97,6 +103,8 @@ pub struct EventLesson {
     pub now: u32,
     /// Values by kind.
     pub values: [(Shared, u32); 8],
+    /// Values that many requests do not show: 0 is not counted.
+    pub shown: [(Shared, u32); 3],
     /// Provider.
     pub asn: u32,
     /// Country.

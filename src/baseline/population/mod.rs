@@ -90,10 +90,16 @@ impl Population {
         self.events
     }
 
+    /// Decayed number of events with a value; never too few.
+    #[must_use]
+    pub fn count(&self, kind: Shared, key: u32) -> f64 {
+        self.sketch.count(kind as u64, key)
+    }
+
     /// Share of a value.
     #[must_use]
     pub fn share(&self, kind: Shared, key: u32) -> f64 {
-        self.share_of(self.sketch.count(kind as u64, key))
+        self.share_of(self.count(kind, key))
     }
 
     /// Share of a provider.
@@ -247,7 +253,8 @@ impl Population {
         self.decay_to(event.now);
         self.events += 1.0;
         self.sessions.begun += 1.0;
-        for (kind, key) in event.values {
+        let shown = event.shown.into_iter().filter(|(_, key)| *key != 0);
+        for (kind, key) in event.values.into_iter().chain(shown) {
             self.sketch.add(kind as u64, key);
         }
         if let Some(row) = self.networks.row(event.asn) {

@@ -69,6 +69,7 @@ impl Import {
             out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
             tally: Tally::default(),
             passed_over: 0,
+            unreadable: 0,
             file: String::new(),
             progress: progress.clone(),
         };
@@ -85,13 +86,18 @@ impl Import {
         }
         progress.clear();
         sink.out.flush().map_err(written)?;
-        let (passed_over, tally) = (sink.passed_over, sink.tally);
+        let (passed_over, unreadable, tally) = (sink.passed_over, sink.unreadable, sink.tally);
         drop(sink);
         let tally = tally.check()?;
         say(format_args!(
             "{} events, {} lines skipped, {passed_over} passed over",
             tally.events, tally.bad
         ));
+        if unreadable > 0 {
+            say(format_args!(
+                "in {unreadable} events `source.ip` is no address: they count as sent from nowhere"
+            ));
+        }
         Ok(())
     }
 }
@@ -102,6 +108,8 @@ struct Sink<'a> {
     tally: Tally,
     /// Lines that are fine but say nothing of an identity's request.
     passed_over: u64,
+    /// Events whose address is none.
+    unreadable: u64,
     file: String,
     progress: Progress,
 }
@@ -110,6 +118,8 @@ impl Sink<'_> {
     fn event(&mut self, event: &Event<'_>) -> Result<(), Failure> {
         self.tally.events += 1;
         self.progress.events(self.tally.events);
+        let ip = event.ip.as_ref();
+        self.unreadable += u64::from(ip.is_some_and(|ip| address(ip).is_none()));
         serde_json::to_writer(&mut self.out, event).map_err(|error| written(error.into()))?;
         self.out.write_all(b"\n").map_err(written)
     }

@@ -161,12 +161,11 @@ pub(super) fn thresholds(samples: &Samples, budget: f64, present: Thresholds) ->
         owners.len(),
         budget * DENIALS,
     )
-    .max(log_odds(present.deny))
     .max(step_up + APART)
     .min(log_odds(DENY));
     Thresholds {
         step_up: probability(step_up),
-        deny: probability(deny),
+        deny: probability(deny).max(present.deny),
     }
 }
 
@@ -189,7 +188,8 @@ fn bar(scores: impl Iterator<Item = f64>, all: usize, share: f64) -> f64 {
 /// Six digits, which people can read, and more where the first are all nines.
 fn probability(logit: f64) -> f64 {
     let p = 1.0 / (1.0 + libm::exp(-logit));
-    libm::round(p * 1e6) / 1e6
+    let digits = if p > 0.999 { 1e9 } else { 1e6 };
+    libm::round(p * digits) / digits
 }
 
 #[cfg(test)]
