@@ -150,12 +150,15 @@ pub struct Bar {
     pub retry_after: Option<u32>,
     /// The name that is tried cannot be read.
     pub unreadable: bool,
+    /// A list names the network, and the score is one that denies.
+    pub listed: bool,
 }
 
 impl Bar {
     fn refusal(self, tier: &Tier) -> Option<Refusal> {
         let login = tier.login.as_ref();
         match self.retry_after {
+            None if self.listed => Some(Refusal::Forbidden),
             Some(_) if login.is_some_and(|login| !login.too_many) => Some(Refusal::Restricted),
             Some(retry_after) => Some(Refusal::TooMany { retry_after }),
             None => (self.unreadable && login.is_some_and(|login| login.refuse_unreadable))

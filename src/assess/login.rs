@@ -35,7 +35,21 @@ pub fn of_attempt(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
-    let reasons = evidence::of_attempt(features, known, &policy.weights);
+    let mut reasons = evidence::of_attempt(features, known, &policy.weights);
+    let others = evidence::external::gather(
+        &policy.external,
+        known.feed,
+        tier.fence.as_ref(),
+        signals,
+        features,
+        &policy.weights,
+    );
+    let listed = others
+        .iter()
+        .any(|piece| piece.reason == Reason::ListedNetwork);
+    for piece in others {
+        let _no_room_is_no_harm = reasons.try_push(piece);
+    }
     let attempt = Attempt::of(true, &reasons, features, known);
     let mut limit = Limit::default();
     let case = Case::of_nobody(tier, signals, features);
@@ -45,6 +59,7 @@ pub fn of_attempt(
         Bar {
             retry_after: limit.until.map(wait),
             unreadable: features.unreadable_name,
+            listed: listed && score.logit >= tier.deny,
         }
     });
     let mut reasons = judged.evidence;

@@ -118,6 +118,25 @@ fn guessed_from_home(desk: &mut Desk, names: usize) -> usize {
 }
 
 #[test]
+fn a_listed_network_counts_where_nobody_is_named_and_denies_as_its_score_does() {
+    let listed = |nats: f64| {
+        let mut desk = Desk::of(&format!(
+            r#"{{"mode":"enforce","networks":[{{"networks":["185.220.101.0/24"],"score":{nats},"expires":"2099-01-01T00:00:00Z","owner":"o","reason":"r"}}],
+                "tiers":[{{"name":"login","paths":["/login"],"class":"login"}}]}}"#
+        ));
+        (desk.login(attempt("alice")), desk.login(owner("bob")))
+    };
+    let (suspect, elsewhere) = listed(4.0);
+    assert_eq!(suspect.decision.refused(), None);
+    assert!(has(&suspect, Reason::ListedNetwork));
+    assert!(suspect.score.logit > elsewhere.score.logit + 3.9);
+    assert!(!has(&elsewhere, Reason::ListedNetwork));
+    let (refused, elsewhere) = listed(20.0);
+    assert_eq!(refused.decision.refused(), Some(Refusal::Forbidden));
+    assert_eq!(elsewhere.decision.refused(), None);
+}
+
+#[test]
 fn an_office_where_many_log_in_may_err_as_much() {
     let mut desk = Desk::new("{}");
     for n in 0..60 {

@@ -187,6 +187,7 @@ impl AuditLine {
         Bar {
             retry_after: barred.then_some(1),
             unreadable: self.has(Reason::UnreadableLogin),
+            listed: self.has(Reason::ListedNetwork) && score.logit >= tier.deny,
         }
     }
 
