@@ -70,9 +70,6 @@ pub(crate) fn play(stage: &Stage, steps: &[Step]) -> Result<usize, Failure> {
 }
 
 fn see(stage: &Stage, step: &Step) -> Result<Seen, Failure> {
-    for _ in 0..step.before {
-        step.request.send(stage.address())?;
-    }
     stage.upstream.forget();
     let response = step.request.send(stage.address())?;
     let outcome = Outcome::of(&response);
