@@ -35,7 +35,7 @@ run: wasm $(ENVOY_STAMP) ## Keep the same Envoy on :10000, with curl lines to tr
 	@$(TARGET)/debug/examples/demo serve
 
 .PHONY: test
-test: test-native test-node ## Run everything: engine, command line, module, real Envoy, wasm in Node
+test: test-native demo test-node ## Run everything: engine, command line, module, real Envoy, the demo, wasm in Node
 
 .PHONY: test-native
 test-native: wasm $(ENVOY_STAMP)
