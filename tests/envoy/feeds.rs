@@ -87,6 +87,46 @@ fn a_revoked_token_is_refused_on_every_worker_within_a_tick_of_the_feed() {
 }
 
 #[test]
+fn a_list_counts_and_an_order_holds_on_every_worker_until_the_feed_drops_them() {
+    if module().is_none() {
+        return;
+    }
+    let (key, source) = (Key::ed25519("k1"), Upstream::start().unwrap());
+    source.serve(PATH, Canned::json(&revoking(&[])));
+    let Some(gateway) = gateway(&key, &source) else {
+        return;
+    };
+    let (alice, bob) = (signed(&key, "alice"), signed(&key, "bob"));
+    let send = |token: &str| gateway.send(&Request::get("/").bearer(token));
+    let listed = || reasons(&send(&bob)).contains("listed-network;w=3.5");
+    assert!(!listed());
+    assert_eq!(send(&alice).status, 200);
+    let expires = now() + 3600;
+    source.serve(
+        PATH,
+        Canned::json(&json!({
+            "version": 1,
+            "networks": [{ "networks": ["0.0.0.0/0", "::/0"], "score": 3.5, "expires": expires }],
+            "overrides": [{
+                "iss": ISSUER, "sub": "alice", "action": "deny", "expires": expires,
+                "owner": "soc", "reason": "case 7",
+            }],
+        })),
+    );
+    until("list and order on every worker", || {
+        (0..16)
+            .all(|_| send(&alice).status == 403 && listed())
+            .then_some(())
+    });
+    source.serve(PATH, Canned::json(&revoking(&[])));
+    until("neither on any worker", || {
+        (0..16)
+            .all(|_| send(&alice).status == 200 && !listed())
+            .then_some(())
+    });
+}
+
+#[test]
 fn what_a_feed_said_last_holds_while_it_is_down_or_wrong() {
     if module().is_none() {
         return;
