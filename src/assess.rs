@@ -192,17 +192,7 @@ pub fn assess(
         None => evidence::of_login(features, &known, &policy.weights),
     };
     let mut reasons = found.evidence;
-    let others = evidence::external::gather(
-        &policy.external,
-        known.feed,
-        tier.fence.as_ref(),
-        signals,
-        features,
-        &policy.weights,
-    );
-    for piece in others {
-        let _no_room_is_no_harm = reasons.try_push(piece);
-    }
+    add_external(policy, tier, signals, features, &known, &mut reasons);
     let mut standing = decision::Standing {
         young: record.is_none_or(|record| record.is_young(features.now)),
         unsolved: asked.map_or(0, |session| session.unsolved),
@@ -298,6 +288,28 @@ pub fn assess(
         },
     };
     login::limit(policy, tier, signals, features, &known, assessment)
+}
+
+/// Adds what others know: lists, fences, scores from elsewhere.
+fn add_external(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    known: &Known<'_>,
+    reasons: &mut EvidenceList,
+) {
+    let others = evidence::external::gather(
+        &policy.external,
+        known.feed,
+        tier.fence.as_ref(),
+        signals,
+        features,
+        &policy.weights,
+    );
+    for piece in others {
+        let _no_room_is_no_harm = reasons.try_push(piece);
+    }
 }
 
 /// How the client learns that its credential broke a rule: what it must bring is another token, or another proof.

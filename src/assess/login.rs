@@ -2,7 +2,7 @@
 //! May use: every room before.
 //! Must not: hold failures elsewhere against the places an account logs in from, or count anything.
 
-use super::{Assessment, Attempt, Lesson};
+use super::{Assessment, Attempt, Lesson, add_external};
 use crate::baseline::source::SourceKind;
 use crate::decision::{Action, orders};
 use crate::evidence::{self, Evidence, Known, Reason};
@@ -36,20 +36,10 @@ pub fn of_attempt(
     known: &Known<'_>,
 ) -> Assessment {
     let mut reasons = evidence::of_attempt(features, known, &policy.weights);
-    let others = evidence::external::gather(
-        &policy.external,
-        known.feed,
-        tier.fence.as_ref(),
-        signals,
-        features,
-        &policy.weights,
-    );
-    let listed = others
+    add_external(policy, tier, signals, features, known, &mut reasons);
+    let listed = reasons
         .iter()
         .any(|piece| piece.reason == Reason::ListedNetwork);
-    for piece in others {
-        let _no_room_is_no_harm = reasons.try_push(piece);
-    }
     let attempt = Attempt::of(true, &reasons, features, known);
     let mut limit = Limit::default();
     let case = Case::of_nobody(tier, signals, features);
