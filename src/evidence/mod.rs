@@ -5,6 +5,7 @@
 mod behaviour;
 mod client;
 pub(crate) mod external;
+mod family;
 mod network;
 mod novelty;
 mod reason;
@@ -27,7 +28,8 @@ use crate::signals::features::Features;
 pub use behaviour::{Conduct, Watched};
 pub(crate) use client::device;
 pub use external::{External, Fence, NetworkList, RiskScale};
-pub use reason::{Family, Nature, REASONS, Reason, Row};
+pub use family::{Family, Nature};
+pub use reason::{REASONS, Reason, Row};
 
 /// Most pieces of evidence one decision can hold.
 pub const MAX_EVIDENCE: usize = 32;

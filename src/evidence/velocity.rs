@@ -44,7 +44,7 @@ pub(super) fn travel(
         .filter_map(|place| speed(place, here, features.now))
         .fold(0.0, f64::max);
     if fastest >= FLIGHT {
-        let weight = super::reason::Reason::ImpossibleTravel.row().weight;
+        let weight = super::Reason::ImpossibleTravel.row().weight;
         let excess = libm::log(fastest / FLIGHT).min(1.0);
         found.add(Reason::ImpossibleTravel, 1.0 + excess / weight);
     } else if fastest > 0.0 && is_far_from_habit(record, features.country) {
