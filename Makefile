@@ -61,9 +61,10 @@ wasm: wasm-targets ## Build the module: target/stepgate.wasm
 	@cargo run --quiet --package stepgate-strip -- $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE).new
 	@if cmp -s $(MODULE).new $(MODULE); then rm $(MODULE).new; else mv $(MODULE).new $(MODULE); fi
 
+# ONLY names rows by words in them: make bench ONLY="known ES256".
 .PHONY: bench
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
-	cargo bench --profile dev --bench http
+	cargo bench --profile dev --bench http -- $(ONLY)
 
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval
