@@ -66,6 +66,10 @@ wasm: wasm-targets ## Build the module: target/stepgate.wasm
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
 	cargo bench --profile dev --bench http -- $(ONLY)
 
+.PHONY: flood
+flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
+	cargo bench --bench flood
+
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval
 eval: ## How well it tells owners from others: make eval DATA=dir

@@ -22,6 +22,8 @@ mod exceptions;
 mod login;
 #[path = "engine/numbers.rs"]
 mod numbers;
+#[path = "engine/poison.rs"]
+mod poison;
 #[path = "engine/properties.rs"]
 mod properties;
 #[path = "engine/records.rs"]

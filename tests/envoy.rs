@@ -12,18 +12,26 @@
 #[path = "envoy/bodies.rs"]
 mod bodies;
 mod cases;
+#[path = "envoy/claims.rs"]
+mod claims;
 #[path = "envoy/containment.rs"]
 mod containment;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/deceit.rs"]
+mod deceit;
 #[path = "envoy/exceptions.rs"]
 mod exceptions;
 #[path = "envoy/feeds.rs"]
 mod feeds;
+#[path = "envoy/foreign.rs"]
+mod foreign;
 #[path = "envoy/gateway.rs"]
 mod gateway;
 #[path = "envoy/hostile.rs"]
 mod hostile;
+#[path = "envoy/http2.rs"]
+mod http2;
 #[path = "envoy/keys.rs"]
 mod keys;
 #[path = "envoy/learning.rs"]
@@ -36,6 +44,10 @@ mod login;
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/protocols.rs"]
+mod protocols;
+#[path = "envoy/resets.rs"]
+mod resets;
 #[path = "envoy/rollout.rs"]
 mod rollout;
 #[path = "envoy/step_up.rs"]

@@ -21,6 +21,7 @@ mod memory;
 mod metadata;
 mod metrics;
 mod pairs;
+mod proofs;
 mod request;
 mod root;
 mod shared;

@@ -21,6 +21,7 @@ pub(crate) enum Count {
     Evicted,
     BadPage,
     BadRecord,
+    BadValue,
     SpoofedHeader,
     TokenKnown,
     TokenVerified,
@@ -35,15 +36,17 @@ pub(crate) enum Count {
     BodyTimeout,
     ReceiptIssued,
     ReturnAddressRefused,
+    ProofUnkept,
 }
 
-const COUNTS: [(Count, &str); 20] = [
+const COUNTS: [(Count, &str); 22] = [
     (Count::Learned, "stepgate_learned_total"),
     (Count::LearnSkipped, "stepgate_learning_skipped_total"),
     (Count::CasRetry, "stepgate_cas_retries_total"),
     (Count::Evicted, "stepgate_evictions_total"),
     (Count::BadPage, "stepgate_bad_pages_total"),
     (Count::BadRecord, "stepgate_bad_records_total"),
+    (Count::BadValue, "stepgate_bad_values_total"),
     (Count::SpoofedHeader, "stepgate_spoofed_headers_total"),
     (Count::TokenKnown, "stepgate_tokens_known_total"),
     (Count::TokenVerified, "stepgate_tokens_verified_total"),
@@ -61,6 +64,7 @@ const COUNTS: [(Count, &str); 20] = [
         Count::ReturnAddressRefused,
         "stepgate_return_addresses_refused_total",
     ),
+    (Count::ProofUnkept, "stepgate_proofs_unkept_total"),
 ];
 
 const WORDS: [&str; 4] = ["allow", "step-up", "restrict", "deny"];

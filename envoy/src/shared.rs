@@ -18,7 +18,7 @@ use stepgate::policy::{Policy, PolicyError};
 use stepgate::receipt::Receipts;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
-use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
+use stepgate::token::{self, Issuer, KeySet, TokenCache};
 
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
@@ -28,6 +28,7 @@ use crate::jwks::Sources;
 use crate::login::Holding;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
+use crate::proofs::Proofs;
 use crate::snapshot::Loading;
 use crate::store::{Found, Store, Written};
 use crate::verdicts::Verdicts;
@@ -56,8 +57,7 @@ pub(crate) struct Shared {
     windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
-    /// DPoP proofs this VM has seen.
-    pub(crate) proofs: RefCell<Proofs>,
+    pub(crate) proofs: Proofs,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
     /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
@@ -100,7 +100,7 @@ impl Shared {
             windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
-            proofs: RefCell::default(),
+            proofs: Proofs::new(memory),
             generation: Cell::new(0),
             decisions: Cell::new(RandomState::new().hash_one(now)),
             expired: Cell::new(0),
@@ -138,6 +138,7 @@ impl Shared {
         self.sources.take(&self.metrics, &replace, now);
         self.feeds.take(now);
         self.crowd.tick(&self.metrics, now);
+        self.metrics.add(Count::BadValue, self.store.damaged());
     }
 
     /// Does a piece of what one VM does for all.

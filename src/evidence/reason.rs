@@ -216,7 +216,7 @@ reasons! {
         "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 4.3)";
     DpopReplayed "dpop-replayed" Token Rule 0.0
         "the DPoP proof was used before"
-        "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 11.1); known to the worker that saw it";
+        "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 11.1); known to every worker of the proxy";
     Revoked "revoked" Token Rule 0.0
         "the credential, its session, its subject or its client was revoked after it was issued"
         "rule: 401 with error=invalid_token (RFC 6750)";

@@ -11,6 +11,7 @@ use crate::evidence::{Evidence, EvidenceList, Family, Nature, Reason};
 use crate::signals::address::CidrSet;
 use crate::signals::request::{Field, Signals, Standing};
 use crate::token::digest_api_key;
+use subtle::ConstantTimeEq;
 
 /// Longest value of a device cookie that is compared, in bytes.
 const DEVICE_BYTES_MAX: usize = 1024;
@@ -118,10 +119,13 @@ impl Whom {
     }
 
     fn is_device(&self, signals: &Signals<'_>) -> bool {
+        // A cookie is a secret of its client: nobody learns from the time taken how much of a digest was right.
         let listed = |digest: &[u8]| {
-            self.devices
-                .iter()
-                .any(|device| digest.eq_ignore_ascii_case(device.as_bytes()))
+            let digest = digest.to_ascii_lowercase();
+            self.devices.iter().fold(false, |found, device| {
+                let same = digest.ct_eq(device.to_ascii_lowercase().as_bytes());
+                found | bool::from(same)
+            })
         };
         let client = &signals.client;
         let cookie = client.device.present();
