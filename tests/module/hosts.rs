@@ -5,7 +5,7 @@
 use serde_json::json;
 use stepgate_testkit::host::{Host, UNIMPLEMENTED, imports};
 
-use crate::{MODULE, call, get, is_alive, policy, reasons, started, status, token, vm};
+use crate::{MODULE, NOW, call, get, is_alive, policy, reasons, started, status, token, vm};
 
 fn lacking(functions: &[&str], policy: &serde_json::Value) -> Host {
     let mut host = vm();
@@ -102,6 +102,26 @@ fn without_ticks_or_callouts_keys_must_stand_in_the_policy() {
         let refused = call(&mut host, &token("alice", 0), "200");
         assert_eq!(status(&refused), 401);
         assert!(host.state().calls.is_empty());
+    }
+}
+
+#[test]
+fn a_host_that_takes_no_calls_any_more_stops_nothing() {
+    let fetching = policy(|policy| {
+        let issuer = &mut policy["credentials"]["issuers"][0];
+        issuer["keys"] = json!(null);
+        issuer["jwks"] = json!({ "cluster": "idp", "authority": "idp.test" });
+    });
+    for broken in [1, 3, 6, 8, UNIMPLEMENTED, 99, u32::MAX] {
+        let mut host = started(&fetching);
+        host.fix("proxy_http_call", broken);
+        host.tick()
+            .unwrap_or_else(|trap| panic!("status {broken}: {trap}"));
+        assert_eq!(host.metric("stepgate_jwks_failed_total"), 1, "{broken}");
+        host.state_mut().fixed.clear();
+        host.set_time((NOW + 600) as f64);
+        host.tick().unwrap();
+        assert_eq!(host.state().calls.len(), 1, "asked again: {broken}");
     }
 }
 
