@@ -73,6 +73,13 @@ impl Host {
         result.map(drop)
     }
 
+    /// Bytes of the module's memory, which never shrinks; 0 before the start.
+    pub fn memory_size(&self) -> usize {
+        self.instance
+            .and_then(|instance| instance.get_memory(&self.store, "memory"))
+            .map_or(0, |memory| memory.data(&self.store).len())
+    }
+
     /// Calls any export with `i32` arguments. `None` if there is no such export, or it returns nothing.
     pub fn call(&mut self, export: &str, arguments: &[i32]) -> Result<Option<i32>, Trap> {
         if let Some(trap) = &self.dead {
