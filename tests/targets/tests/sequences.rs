@@ -16,7 +16,7 @@ fn no_sequence_stops_the_vm_or_passes_what_it_should_not() {
     for seed in 0..SEQUENCES {
         let mut random = Random::new(seed);
         let length = if seed % 2 == 0 { 400 } else { 2_000 };
-        let bytes: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
+        let bytes: Vec<u8> = (0..length).map(|_| random.number() as u8).collect();
         match std::panic::catch_unwind(|| play(&bytes)) {
             Ok(played) => all += played,
             Err(_) => broken.push(seed),
