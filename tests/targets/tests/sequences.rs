@@ -24,6 +24,6 @@ fn no_sequence_stops_the_vm_or_passes_what_it_should_not() {
     }
     assert!(broken.is_empty(), "sequences {broken:?}");
     assert!(all.passed > 300 && all.refused > 300, "{all:?}");
-    assert!(all.held > 20 && all.learned > 100, "{all:?}");
+    assert!(all.held > 0 && all.learned > 20, "{all:?}");
     assert!(all.damaged > 20 && all.policies_refused > 50, "{all:?}");
 }
