@@ -5,6 +5,7 @@
     reason = "nothing is public but what the SDK's macro exports"
 )]
 
+mod census;
 mod collect;
 mod credential;
 mod crowd;
@@ -14,6 +15,7 @@ mod exchange;
 mod feeds;
 mod fetch;
 mod host;
+mod journal;
 mod jwks;
 mod login;
 mod memory;
