@@ -70,6 +70,13 @@ bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
 eval: ## How well it tells owners from others: make eval DATA=dir
 	cargo bench --bench eval -- $(if $(DATA),"$(abspath $(DATA))")
 
+.PHONY: observability
+observability: ## Check alerts and their tests with promtool (Debian: apt-get install prometheus)
+	@command -v promtool >/dev/null || { \
+	  echo 'SKIPPED: no promtool; `apt-get install prometheus` has it. The tests check all expressions without it.'; exit 0; }; \
+	promtool check rules envoy/observability/alerts.yaml && \
+	promtool test rules envoy/observability/alerts_test.yaml
+
 .PHONY: docs
 docs: ## Build the documentation of the crates
 	cargo doc --workspace --all-features --no-deps

@@ -13,6 +13,7 @@ use crate::contract::{at_home, far_away, policy, token};
 use crate::gateway::Gateway;
 
 #[path = "../../examples/headers/stepgate.rs"]
+#[allow(unreachable_pub, reason = "a module of its own where it is copied to")]
 mod sample;
 
 const SECRET: &str = "a secret of the api team";

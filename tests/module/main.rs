@@ -20,6 +20,7 @@ mod hosts;
 mod jwks;
 mod libraries;
 mod login;
+mod metrics;
 mod played;
 mod receipts;
 mod snapshot;
