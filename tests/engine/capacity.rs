@@ -12,20 +12,23 @@ struct Formula {
     share: f64,
 }
 
-fn formula() -> Formula {
+/// The formulas for small records and for large ones.
+fn formulas() -> Vec<Formula> {
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
     let text = std::fs::read_to_string(text).unwrap();
-    let line = text.lines().find(|line| line.starts_with("memory = N ×"));
-    let line = line.expect("the formula");
-    let numbers: Vec<f64> = line
-        .split(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    Formula {
-        slot: numbers[0],
-        fill: numbers[1],
-        share: numbers[2],
-    }
+    let lines = text.lines().filter(|line| line.starts_with("memory = N ×"));
+    let read = |line: &str| {
+        let numbers: Vec<f64> = line
+            .split(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        Formula {
+            slot: numbers[0],
+            fill: numbers[1],
+            share: numbers[2],
+        }
+    };
+    lines.map(read).collect()
 }
 
 /// Fills a table of `bytes` with `identities` of `mean` bytes, lengths from half to one and a half of it. How many had to go.
@@ -47,24 +50,27 @@ fn evicted(bytes: f64, identities: u32, mean: usize) -> u32 {
 
 #[test]
 fn the_memory_that_the_formula_says_holds_the_identities() {
-    let Formula { slot, fill, share } = formula();
-    for (identities, mean) in [(20_000, 214), (5_000, 600)] {
+    let formulas = formulas();
+    assert_eq!(formulas.len(), 2);
+    for (formula, (identities, mean)) in formulas.iter().zip([(20_000, 214), (20_000, 600)]) {
+        let Formula { slot, fill, share } = formula;
         let memory = f64::from(identities) * (f64::from(mean) + slot) / (fill * share);
         let gone = evicted(memory, identities, mean as usize);
         let part = f64::from(gone) / f64::from(identities);
         assert!(
-            part < 0.01,
+            part < 0.015,
             "{part} of {identities} identities of {mean} bytes had to go"
         );
         // It does not ask for far more than is needed either.
         let gone = evicted(memory / 2.0, identities, mean as usize);
-        assert!(f64::from(gone) > 0.1 * f64::from(identities), "{gone}");
+        assert!(f64::from(gone) > 0.05 * f64::from(identities), "{gone}");
     }
 }
 
 #[test]
 fn the_numbers_of_the_formula_are_those_of_a_page() {
-    let Formula { slot, share, .. } = formula();
+    let formulas = formulas();
+    let Formula { slot, share, .. } = &formulas[0];
     let key = HashKey::PUBLIC;
     let mut page = Page::empty(PageKind::Identity, &key);
     assert_eq!(page.used(), 0);

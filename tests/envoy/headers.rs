@@ -218,10 +218,10 @@ fn three_languages_read_the_signed_headers_of_a_gateway_and_believe_nothing_else
     ] {
         let name = format!("x-stepgate-{name}");
         cases.push(case(&without(&name), secrets.clone()));
-        let touched = if name.ends_with("score") {
-            "0"
-        } else {
-            "allow"
+        let touched = match &*name {
+            "x-stepgate-score" => "0",
+            "x-stepgate-decision" => "deny",
+            _ => "allow",
         };
         cases.push(case(&with(&name, touched), secrets.clone()));
     }

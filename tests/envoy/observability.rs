@@ -435,14 +435,16 @@ fn promtool_accepts_the_rules_and_their_tests_and_the_scrape() {
         };
         assert!(accepted, "{said}");
     }
-    // It knows better names for a great deal of Envoy's own; ours have none of its complaints.
+    // Envoy writes no help. Its histograms take whole numbers and its buckets suit microseconds, so seconds would say nothing.
     let text = envoy.prometheus();
     let (_, said) = promtool(&["check", "metrics"], &text).unwrap();
     let ours: Vec<_> = said
         .lines()
         .filter(|line| line.starts_with("stepgate"))
         .collect();
-    let expected = |line: &&&str| line.contains("no help text");
+    let expected = |line: &&&str| {
+        line.contains("no help text") || line.contains("instead of \"microseconds\"")
+    };
     let ours: Vec<_> = ours.iter().filter(|line| !expected(line)).collect();
     assert!(ours.is_empty(), "{ours:?}");
     assert!(!said.contains("error while linting"), "{said}");
