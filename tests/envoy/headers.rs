@@ -66,12 +66,13 @@ console.log(JSON.stringify(cases.map((c) => {
 /// What the sample in Rust says, in the form of the others.
 fn rust(case: &Value) -> Value {
     let pairs: Pairs = serde_json::from_value(case["headers"].clone()).unwrap();
-    let secret = case["secrets"]["k1"]
-        .as_str()
-        .map(|secret| [("k1", secret)]);
+    let secrets = case["secrets"].as_object().map(|secrets| {
+        let secrets = secrets.iter();
+        let secrets = secrets.map(|(kid, secret)| (&**kid, secret.as_str().unwrap()));
+        secrets.collect::<Vec<_>>()
+    });
     let pairs = pairs.iter().map(|(name, value)| (&**name, &**value));
-    let secrets = secret.as_ref().map(<[_; 1]>::as_slice);
-    let said = sample::read(pairs, secrets, case["now"].as_u64().unwrap(), 60);
+    let said = sample::read(pairs, secrets.as_deref(), case["now"].as_u64().unwrap(), 60);
     let clear = said.is_clear();
     match said {
         sample::Decision::Unknown => unknown(),
