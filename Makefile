@@ -105,6 +105,13 @@ flood: ## Ten million names, addresses and tokens against the pages of a deploym
 eval: ## How well it tells owners from others: make eval DATA=dir
 	cargo bench --bench eval -- $(if $(DATA),"$(abspath $(DATA))")
 
+.PHONY: observability
+observability: ## Check alerts and their tests with promtool (Debian: apt-get install prometheus)
+	@command -v promtool >/dev/null || { \
+	  echo 'SKIPPED: no promtool; `apt-get install prometheus` has it. The tests check all expressions without it.'; exit 0; }; \
+	promtool check rules envoy/observability/alerts.yaml && \
+	promtool test rules envoy/observability/alerts_test.yaml
+
 # Longer than the other tests: every version takes as long as the Envoy part of `make test`. ENVOYS="1.39.3 1.40.0" picks.
 .PHONY: matrix
 matrix: wasm $(VENV_STAMP) ## The Envoy tests on every minor version of Envoy the registry has

@@ -9,6 +9,8 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "engine/capacity.rs"]
+mod capacity;
 mod cases;
 #[path = "engine/desk.rs"]
 mod desk;

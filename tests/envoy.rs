@@ -9,6 +9,8 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "envoy/audit.rs"]
+mod audit;
 #[path = "envoy/bodies.rs"]
 mod bodies;
 mod cases;
@@ -28,6 +30,8 @@ mod feeds;
 mod foreign;
 #[path = "envoy/gateway.rs"]
 mod gateway;
+#[path = "envoy/headers.rs"]
+mod headers;
 #[path = "envoy/hostile.rs"]
 mod hostile;
 #[path = "envoy/http2.rs"]
@@ -42,6 +46,8 @@ mod live;
 mod login;
 #[path = "envoy/metadata.rs"]
 mod metadata;
+#[path = "envoy/observability.rs"]
+mod observability;
 #[path = "envoy/operation.rs"]
 mod operation;
 #[path = "envoy/protocols.rs"]

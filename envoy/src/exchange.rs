@@ -184,9 +184,8 @@ impl Exchange {
         let policy = &shared.policy;
         let id = shared.decision_id(signals.now_ms, features);
         let decision = &assessment.decision;
-        shared
-            .metrics
-            .decision(decision, contract::percent(assessment.score.probability));
+        let place = login::place(policy, tier);
+        shared.metrics.decision(assessment, features, place);
         for piece in &assessment.reasons {
             if piece.nats >= 0.05 || piece.nats == 0.0 || piece.reason.nature() == Nature::Note {
                 shared.metrics.reason(piece.reason);
@@ -196,17 +195,16 @@ impl Exchange {
         if !routine {
             shared.verdicts.note(&id, features);
         }
-        if policy.config.audit.enabled && !routine {
-            let record = audit::Record {
-                policy,
-                tier,
-                signals,
-                features,
-                assessment,
-                id: &id,
-            };
-            log::info!("{}", audit::line(&record));
-        }
+        let record = audit::Record {
+            policy,
+            tier,
+            signals,
+            features,
+            assessment,
+            id: &id,
+        };
+        let journal = &shared.journal;
+        journal.write(&record, routine, &shared.key, &shared.metrics);
         for (name, value) in [
             ("stepgate.decision", decision.action().as_str()),
             ("stepgate.would", decision.would.as_str()),
@@ -250,7 +248,7 @@ impl Exchange {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
-                tier: login::place(policy, tier),
+                tier: place,
                 teaches,
                 cookie,
             });
@@ -298,7 +296,10 @@ impl Context for Exchange {}
 impl HttpContext for Exchange {
     fn on_http_request_headers(&mut self, _: usize, ended: bool) -> Action {
         match self.shared.clone() {
-            Some(shared) => self.on_request(&shared, Arrived::Headers { ended }),
+            Some(shared) => {
+                let arrived = Arrived::Headers { ended };
+                shared.metrics.timed(|| self.on_request(&shared, arrived))
+            }
             None => Action::Continue,
         }
     }

@@ -97,10 +97,15 @@ impl log::Log for HostLog {
 
 /// Milliseconds since 1970; 0 when the host has no clock.
 pub(crate) fn now_ms() -> i64 {
+    now_us() / 1000
+}
+
+/// Microseconds since 1970; 0 when the host has no clock.
+pub(crate) fn now_us() -> i64 {
     let mut nanoseconds = 0u64;
     // SAFETY: a pointer to a live integer.
     let status = unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-    check(status).map_or(0, |()| (nanoseconds / 1_000_000) as i64)
+    check(status).map_or(0, |()| (nanoseconds / 1000) as i64)
 }
 
 pub(crate) fn set_tick_period(milliseconds: u32) -> HostResult<()> {

@@ -6,6 +6,7 @@
 )]
 
 mod capabilities;
+mod census;
 mod collect;
 mod credential;
 mod crowd;
@@ -15,6 +16,7 @@ mod exchange;
 mod feeds;
 mod fetch;
 mod host;
+mod journal;
 mod jwks;
 mod login;
 mod memory;

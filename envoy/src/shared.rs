@@ -20,10 +20,12 @@ use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
 use stepgate::token::{self, Issuer, KeySet, TokenCache};
 
+use crate::census::Census;
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
 use crate::crowd::Crowd;
 use crate::feeds::Feeds;
+use crate::journal::Journal;
 use crate::jwks::Sources;
 use crate::login::Holding;
 use crate::memory::Memory;
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) verdicts: Verdicts,
     loading: Loading,
     pub(crate) metrics: Metrics,
+    pub(crate) journal: Journal,
+    census: Census,
     /// Requests that wait for their bodies.
     pub(crate) holding: Holding,
     windows: RefCell<Windows>,
@@ -96,6 +100,8 @@ impl Shared {
                 &metrics,
             ),
             metrics,
+            journal: Journal::new(&policy),
+            census: Census::default(),
             holding: Holding::default(),
             windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
@@ -136,13 +142,15 @@ impl Shared {
     pub(crate) fn refresh(&self, now: i64) {
         let replace = |issuer, keys| self.replace_keys(issuer, keys);
         self.sources.take(&self.metrics, &replace, now);
-        self.feeds.take(now);
+        self.feeds.take(&self.metrics, now);
         self.crowd.tick(&self.metrics, now);
         self.metrics.add(Count::BadValue, self.store.damaged());
     }
 
     /// Does a piece of what one VM does for all.
     pub(crate) fn work(&self, can_call_out: bool, now: i64) {
+        self.metrics.count(Count::Heartbeat);
+        self.census.tick(&self.store, &self.metrics);
         if can_call_out {
             self.sources.fetch(&self.metrics, now);
             self.feeds.fetch(&self.metrics, now);

@@ -132,6 +132,18 @@ impl Store {
         }
     }
 
+    /// How many pages a table has.
+    pub(crate) fn pages_of(&self, kind: PageKind) -> u64 {
+        kind.share(self.pages)
+    }
+
+    /// A page by its place, to be looked at only; what is wrong with it is counted where it is used.
+    pub(crate) fn look(&self, kind: PageKind, index: u64) -> Option<Page> {
+        let name = Name { kind, index };
+        let (bytes, _) = self.memory.get(format_args!("{name}")).ok()?;
+        Some(Page::read(bytes, kind, &self.key).0)
+    }
+
     fn name<R: Record>(&self, locator: Locator) -> Name {
         Name {
             kind: R::KIND,

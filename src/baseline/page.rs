@@ -294,6 +294,12 @@ impl Page {
         self.len() == 0
     }
 
+    /// How many of its bytes records take.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.slots().map(|slot| slot.size()).sum()
+    }
+
     /// The bytes for shared data: always [`PAGE_BYTES`] long.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

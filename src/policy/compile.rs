@@ -178,6 +178,7 @@ impl Policy {
         for (index, amr) in config.challenge.amr.iter().enumerate() {
             quotable(&format!("challenge.amr[{index}]"), amr)?;
         }
+        super::audit::check(&config.audit)?;
         super::login::compile(&config.login, "login")?;
         let default_tier = tier(
             config,

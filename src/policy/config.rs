@@ -396,6 +396,12 @@ section! {
         address: AddressDetail,
         /// Show `user.id` in clear instead of its hash.
         identity: bool,
+        /// Of a thousand repeated allows so many have a line too, with `stepgate.sample_permille`. 0 to 1000.
+        sample_permille: u16,
+        /// At most one line per identity (per network where nobody is known), tier, decision and set of reasons in so many seconds, on
+        /// each worker; when they are over a line with the same `event.id` says in `stepgate.suppressed` how many were held back.
+        /// 0: every line is written. At most 86400.
+        repeat_seconds: u32,
     }
 }
 

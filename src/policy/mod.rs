@@ -2,6 +2,7 @@
 //! May use: signals, token, evidence, score.
 //! Must not: read files, or be half valid.
 
+mod audit;
 mod canary;
 mod compile;
 pub mod config;

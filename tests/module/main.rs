@@ -22,6 +22,7 @@ mod hosts;
 mod jwks;
 mod libraries;
 mod login;
+mod metrics;
 mod owasp;
 mod played;
 mod receipts;
