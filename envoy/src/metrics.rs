@@ -105,7 +105,7 @@ impl Metrics {
     pub(crate) fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
         let number = self.requests.get();
         self.requests.set(number.wrapping_add(1));
-        if number % TIMED != 0 {
+        if !number.is_multiple_of(TIMED) {
             return work();
         }
         let start = host::now_us();
