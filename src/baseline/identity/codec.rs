@@ -11,6 +11,12 @@ use super::super::tally::Tallies;
 use super::super::values::Values;
 use super::{ClientValues, IdentityRecord, MOVES, NetworkValues, Place};
 
+/// Which of the tables at the end a record has.
+const LANGUAGE: u8 = 1;
+const CITY: u8 = 2;
+const HOSTING: u8 = 4;
+const GRANT: u8 = 8;
+
 impl IdentityRecord {
     /// Appends the record's bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -55,9 +61,26 @@ impl IdentityRecord {
         self.oauth.encode(out);
         out.count(self.multi_factor);
         self.contained.encode(out);
-        // Most records have none: they pay no byte for it.
-        if self.language != Values::default() {
+        // Most records lack most of these: a bit for each that is there, and no byte where none is.
+        let present = u8::from(self.language != Values::default()) * LANGUAGE
+            | u8::from(self.city != Values::default()) * CITY
+            | u8::from(self.hosting != Values::default()) * HOSTING
+            | u8::from(self.grant != Values::default()) * GRANT;
+        if present == 0 {
+            return;
+        }
+        out.u8(present);
+        if present & LANGUAGE != 0 {
             self.language.encode(out);
+        }
+        if present & CITY != 0 {
+            self.city.encode(out);
+        }
+        if present & HOSTING != 0 {
+            self.hosting.encode(out);
+        }
+        if present & GRANT != 0 {
+            self.grant.encode(out);
         }
     }
 
@@ -113,7 +136,22 @@ impl IdentityRecord {
         record.multi_factor = input.count()?;
         record.contained = Contained::decode(input)?;
         if !input.is_empty() {
-            record.language = Values::decode(input)?;
+            let present = input.u8()?;
+            if present == 0 || present & !(LANGUAGE | CITY | HOSTING | GRANT) != 0 {
+                return None;
+            }
+            if present & LANGUAGE != 0 {
+                record.language = Values::decode(input)?;
+            }
+            if present & CITY != 0 {
+                record.city = Values::decode(input)?;
+            }
+            if present & HOSTING != 0 {
+                record.hosting = Values::decode(input)?;
+            }
+            if present & GRANT != 0 {
+                record.grant = Values::decode(input)?;
+            }
         }
         input.is_empty().then_some(record)
     }
