@@ -203,7 +203,25 @@ mod tests {
         }
         let mut bytes = Vec::new();
         hours.encode(&mut Writer(&mut bytes));
-        assert_eq!(bytes.len(), 9);
+        assert_eq!(bytes.len(), 5);
         assert_eq!(Hours::decode(&mut Reader::new(&bytes)), Some(hours));
+    }
+
+    #[test]
+    fn few_and_many_hours_survive_encoding() {
+        for used in 0..=BINS {
+            let mut hours = Hours::default();
+            for at in 0..used {
+                hours.learn(Hour {
+                    hour: at % 24,
+                    weekend: at >= 24,
+                    day: 20_000,
+                });
+            }
+            let mut bytes = Vec::new();
+            hours.encode(&mut Writer(&mut bytes));
+            assert!(bytes.len() <= 9 + used, "{used}: {}", bytes.len());
+            assert_eq!(Hours::decode(&mut Reader::new(&bytes)), Some(hours));
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Must not: read a clock.
 
 use super::*;
+use crate::baseline::bytes::{Reader, Writer};
 
 fn seen(key: u32, surprising: bool, day: u16) -> Sighting {
     Sighting {
