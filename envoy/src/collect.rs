@@ -273,7 +273,7 @@ impl<'a> Collected<'a> {
             Signal::CrossOrigin => return self.cross_origin = self.cross_origin.saturating_add(1),
             Signal::Anonymiser(flag) => {
                 let said = u8::from(flag == Anonymiser::HOSTING) * Anonymiser::HOSTING_SAID;
-                return self.anonymiser |= said | flag * u8::from(is_true(value));
+                return self.anonymiser |= said | (flag * u8::from(is_true(value)));
             }
             Signal::DeviceCookie => {
                 let name = policy.names.device_cookie.as_deref().unwrap_or_default();

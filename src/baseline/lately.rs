@@ -148,7 +148,7 @@ impl Lately {
         let some = bits.filter(|(recent, _)| !recent.is_empty());
         let present = some.fold(self.tries.len() as u8, |all, (_, bit)| all | bit);
         let failed = self.failed != Decayed::default();
-        out.u8(present | u8::from(failed) * FAILED);
+        out.u8(present | (u8::from(failed) * FAILED));
         for tries in &self.tries {
             out.u32(tries.prefix);
             tries.failed.encode(out);

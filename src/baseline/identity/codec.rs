@@ -196,7 +196,7 @@ impl IdentityRecord {
             (self.grant != Values::default(), GRANT),
         ]
         .into_iter()
-        .fold(0, |all, (there, what)| all | u16::from(there) * what)
+        .fold(0, |all, (there, what)| all | (u16::from(there) * what))
     }
 
     /// The counts of all tables, the number of events first.

@@ -90,7 +90,7 @@ impl<const N: usize> Values<N> {
         for value in &self.entries {
             let versioned = value.version != Version::default();
             let index = counts.index(value.count);
-            out.u8(value.sightings | u8::from(versioned) * VERSIONED | index << COUNT_AT);
+            out.u8(value.sightings | (u8::from(versioned) * VERSIONED) | (index << COUNT_AT));
             match form {
                 Form::Hash => out.u32(value.key),
                 Form::Code => out.var(value.key),

@@ -80,10 +80,14 @@ impl IdentityRecord {
         let moved = session.first != session.latest || session.before != session.latest;
         let challenged = session.challenged | u32::from(session.unsolved | session.alternations);
         let newest = session.auth_time == self.auth_time && session.auth_time != 0;
-        let flags = u8::from(moved) * MOVED
-            | u8::from(challenged != 0) * CHALLENGED
-            | u8::from(newest) * NEWEST
-            | u8::from(session.auth_time == 0) * NEVER;
+        let flags = [
+            (moved, MOVED),
+            (challenged != 0, CHALLENGED),
+            (newest, NEWEST),
+            (session.auth_time == 0, NEVER),
+        ]
+        .into_iter()
+        .fold(0, |all, (holds, flag)| all | (u8::from(holds) * flag));
         out.u8(flags);
         out.u32(session.id);
         out.var(self.updated.wrapping_sub(session.seen));
