@@ -159,6 +159,9 @@ impl Record<'_> {
             map.serialize_entry("stepgate.order.owner", &by.owner)?;
             map.serialize_entry("stepgate.order.reason", &by.reason)?;
         }
+        if let Some(pin) = grounds.pin {
+            map.serialize_entry("stepgate.pin", self.policy.pins.name(pin))?;
+        }
         let excepted = &grounds.excepted;
         if !excepted.by.is_empty() {
             let names = excepted.by.iter();

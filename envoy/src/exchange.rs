@@ -20,7 +20,7 @@ use crate::credential;
 use crate::host::{self, MapType};
 use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
-use crate::request::{certificate, client, fingerprint, network, parsed, text};
+use crate::request::{certificate, client, fingerprint, network, parsed, text, workload};
 use crate::shared::Shared;
 use crate::step_up;
 use crate::store::Found;
@@ -84,11 +84,13 @@ impl Exchange {
         let now_ms = host::now_ms();
         let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
         let fingerprint = fingerprint(policy);
-        let certificate = if policy.credentials.mtls || presented.names_certificate() {
+        let pinned = policy.pins.look_at_certificates();
+        let certificate = if policy.credentials.mtls || presented.names_certificate() || pinned {
             certificate()
         } else {
             Vec::new()
         };
+        let workload = workload(pinned);
         let now = now_ms.div_euclid(1000);
         let session = SessionSignals {
             binding: presented.binding(&headers, &certificate, shared, now),
@@ -105,7 +107,7 @@ impl Exchange {
             now_ms,
             standing: presented.standing(),
             network: network(&headers),
-            client: client(&headers, &fingerprint, &certificate),
+            client: client(&headers, &fingerprint, &certificate, &workload),
             session,
             request: RequestSignals {
                 method: headers.method,

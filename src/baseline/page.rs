@@ -12,7 +12,7 @@ use crate::signals::keyed::{Domain, HashKey};
 /// Size of every page in bytes.
 pub const PAGE_BYTES: usize = 4096;
 /// Version of the page layout and of the records in it.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;

@@ -7,20 +7,24 @@ use serde::{Deserialize, Serialize};
 #[macro_use]
 mod section;
 
+mod class;
 mod exceptions;
 mod external;
 mod feeds;
 mod login;
+mod pins;
 mod step_up;
 
 pub use step_up::{ChallengeConfig, ClaimConfig, IncapableConfig, ReceiptConfig, StepUpPageConfig};
 
+pub use class::ClassName;
 pub use exceptions::{
     AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
 };
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
 pub use feeds::FeedConfig;
 pub use login::{LoginConfig, UnreadableLogin};
+pub use pins::PinConfig;
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -73,6 +77,8 @@ section! {
         fence: Option<FenceConfig>,
         /// Allowlists and denylists, journeys and campaigns.
         exceptions: ExceptionsConfig,
+        /// Where and with what named identities may be used, and nowhere else.
+        pins: Vec<PinConfig>,
         /// Login, recovery and token endpoints.
         login: LoginConfig,
         /// Groups of routes that are treated differently; the first that matches holds.
@@ -348,29 +354,10 @@ section! {
         fence: Option<FenceConfig>,
         /// Overrides `login`, as a whole; only with class `login` or `recovery`.
         login: Option<LoginConfig>,
-        /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive` or `bulk`.
+        /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive`, `email-change`,
+        /// `password-change`, `mfa-change` or `bulk`.
         class: ClassName,
     }
-}
-
-/// What routes are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ClassName {
-    /// Nothing special.
-    #[default]
-    Ordinary,
-    /// Where credentials are exchanged for a session.
-    Login,
-    /// Where a lost credential is replaced.
-    Recovery,
-    /// Administration.
-    Privileged,
-    /// What an owner would want to confirm.
-    Sensitive,
-    /// Export of many records.
-    Bulk,
 }
 
 /// How much of an address a log line shows.

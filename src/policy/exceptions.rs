@@ -4,7 +4,7 @@
 
 mod compile;
 
-pub(super) use compile::compile;
+pub(super) use compile::{Scope, compile, digests, whom};
 
 use super::term::Term;
 use crate::evidence::{Evidence, EvidenceList, Family, Nature, Reason};
@@ -54,7 +54,7 @@ enum Effect {
 
 /// For whom an exception holds: all that is given must agree.
 #[derive(Clone, Debug, PartialEq, Default)]
-struct Whom {
+pub(super) struct Whom {
     identities: Vec<String>,
     groups: Vec<String>,
     clients: Vec<String>,
@@ -96,7 +96,13 @@ pub struct Excepted {
 }
 
 impl Whom {
-    fn holds(&self, asker: &Asker<'_>) -> bool {
+    /// Identities it names.
+    pub(super) fn identities(&self) -> &[String] {
+        &self.identities
+    }
+
+    /// Whether it names whoever asks.
+    pub(super) fn holds(&self, asker: &Asker<'_>) -> bool {
         let signals = asker.signals;
         // A name nobody verified is anybody's to give.
         let subject = match &signals.standing {

@@ -14,6 +14,7 @@ mod feeds;
 mod login;
 mod names;
 mod page;
+mod pins;
 mod step_up;
 mod term;
 mod tiers;
@@ -27,6 +28,7 @@ pub use exceptions::{Asker, Denial, Excepted, Exceptions};
 pub use login::Login;
 pub use names::SignalNames;
 pub use page::StepUpPage;
+pub use pins::Pins;
 pub use step_up::Incapable;
 pub use tiers::{Route, Tier};
 
