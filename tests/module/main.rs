@@ -13,6 +13,7 @@
 mod baseline;
 #[path = "../cases/mod.rs"]
 mod cases;
+mod clock;
 mod configure;
 mod feeds;
 mod hostile;
@@ -23,6 +24,7 @@ mod login;
 mod played;
 mod receipts;
 mod snapshot;
+mod upgrade;
 mod verdicts;
 
 use std::sync::LazyLock;

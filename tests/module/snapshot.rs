@@ -39,7 +39,7 @@ pub(crate) fn snapshot(key: &str) -> Vec<u8> {
     writer.finish(&key)
 }
 
-fn trained(snapshot: &[u8]) -> Value {
+pub(crate) fn trained(snapshot: &[u8]) -> Value {
     policy(|policy| {
         policy["baseline"] = json!({ "memory_mib": 4, "snapshot": STANDARD.encode(snapshot) });
     })
