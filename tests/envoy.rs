@@ -14,8 +14,12 @@ mod bodies;
 mod cases;
 #[path = "envoy/containment.rs"]
 mod containment;
+#[path = "envoy/contention.rs"]
+mod contention;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/crash.rs"]
+mod crash;
 #[path = "envoy/exceptions.rs"]
 mod exceptions;
 #[path = "envoy/feeds.rs"]
@@ -36,9 +40,15 @@ mod login;
 mod metadata;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/restart.rs"]
+mod restart;
 #[path = "envoy/rollout.rs"]
 mod rollout;
+#[path = "envoy/sources.rs"]
+mod sources;
 #[path = "envoy/step_up.rs"]
 mod step_up;
 #[path = "envoy/tiers.rs"]
 mod tiers;
+#[path = "envoy/updates.rs"]
+mod updates;

@@ -9,7 +9,7 @@ use crate::contract::{at_home, far_away, policy, reasons, token};
 use crate::gateway::Gateway;
 
 /// A connection on each of the two workers.
-fn one_each(gateway: &Gateway) -> [Connection; 2] {
+pub(crate) fn one_each(gateway: &Gateway) -> [Connection; 2] {
     let count = |worker: u32| {
         let suffix = format!(".worker_{worker}.downstream_cx_total");
         let stats = gateway.envoy.stats();
