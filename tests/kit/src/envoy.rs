@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Merged over the bootstrap, so that a test never meets the fixed port of an example.
 const ADMIN: &str = "admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }";
@@ -60,7 +60,7 @@ impl Drop for TempDir {
     }
 }
 
-/// Asks until there is an answer; panics with `what` after half a minute.
+/// Asks until there is an answer; panics with `what` after two minutes: a busy machine compiles the module for one.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
