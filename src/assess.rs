@@ -174,12 +174,8 @@ pub fn assess(
     if let Some(refused) = denylisted(policy, tier, signals, features) {
         return refused;
     }
-    let decayed = known.identity.map(|record| {
-        let mut record = record.clone();
-        record.decay_to(features.now);
-        record
-    });
-    let record = decayed.as_ref();
+    let decayed = known.identity.map(|record| record.as_of(features.now));
+    let record = decayed.as_deref();
     let known = known.with_identity(record);
     let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));

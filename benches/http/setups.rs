@@ -12,6 +12,10 @@ use stepgate_testkit::tokens::{Key, Token, base64url, claims, jwks, now};
 /// What all is compared with.
 pub(crate) const JWT_AUTHN: &str = "jwt_authn, RS256";
 pub(crate) const EXT_AUTHZ: &str = "ext_authz to another Envoy (its own time not counted)";
+pub(crate) const KNOWN: &str = "stepgate, RS256, a known token";
+pub(crate) const TWO_WORKERS: &str = "stepgate, RS256, a known token, two workers";
+const BARE: &str = "no filter";
+const BARE_TWO_WORKERS: &str = "no filter, two workers";
 const NEW_TOKENS: &str = "stepgate, RS256, a new token each";
 const ON_CLAIMS: &str = "stepgate on the claims of jwt_authn";
 const SECRET: &[u8] = b"a secret that only the benchmark knows";
@@ -78,16 +82,19 @@ pub(crate) fn module() -> PathBuf {
 /// One row of the table: its filters are added in front of the router.
 struct Plan<'a> {
     name: &'static str,
-    over: usize,
+    /// The name of the row it adds to.
+    over: &'static str,
     filters: Vec<Value>,
     requests: &'a Requests,
     status: u16,
+    workers: u32,
 }
 
 type Requests = Vec<Vec<u8>>;
 
-/// Starts all of them, and the service that `ext_authz` asks.
-pub(crate) fn start() -> Result<(Vec<Running>, Envoy), String> {
+/// Starts those whose names hold one of the words (without words: all) and what they are compared with, and the service that
+/// `ext_authz` asks.
+pub(crate) fn start(words: &[String]) -> Result<(Vec<Running>, Envoy), String> {
     let dir = TempDir::new();
     let no_op = wat::parse_str(NO_OP).map_err(|error| error.to_string())?;
     let no_op = dir.write("no-op.wasm", no_op);
@@ -113,13 +120,14 @@ pub(crate) fn start() -> Result<(Vec<Running>, Envoy), String> {
     let service = Setup::new(&bootstrap(&[], None)).start()?;
     let plan = |name, filters, requests| Plan {
         name,
-        over: 0,
+        over: BARE,
         filters,
         requests,
         status: 200,
+        workers: 1,
     };
     let plans = [
-        plan("no filter", vec![], &one),
+        plan(BARE, vec![], &one),
         plan(
             "a wasm filter that does nothing",
             vec![wasm(&no_op, "")],
@@ -133,11 +141,7 @@ pub(crate) fn start() -> Result<(Vec<Running>, Envoy), String> {
         ),
         plan("lua, reads four headers and writes four", vec![lua()], &one),
         plan(EXT_AUTHZ, vec![ext_authz()], &one),
-        plan(
-            "stepgate, RS256, a known token",
-            vec![stepgate(&verifying("enforce", &rsa))],
-            &one,
-        ),
+        plan(KNOWN, vec![stepgate(&verifying("enforce", &rsa))], &one),
         plan(
             "stepgate, RS256, a known token, shadow",
             vec![stepgate(&verifying("shadow", &rsa))],
@@ -167,17 +171,40 @@ pub(crate) fn start() -> Result<(Vec<Running>, Envoy), String> {
             )
         },
         Plan {
-            over: 2,
+            over: JWT_AUTHN,
             ..plan(ON_CLAIMS, vec![native, stepgate(&trusting)], &one)
         },
+        Plan {
+            over: BARE_TWO_WORKERS,
+            workers: 2,
+            ..plan(BARE_TWO_WORKERS, vec![], &one)
+        },
+        Plan {
+            over: BARE_TWO_WORKERS,
+            workers: 2,
+            ..plan(
+                TWO_WORKERS,
+                vec![stepgate(&verifying("enforce", &rsa))],
+                &one,
+            )
+        },
     ];
-    let mut running = Vec::with_capacity(plans.len());
+    let compared = [BARE, JWT_AUTHN, EXT_AUTHZ, BARE_TWO_WORKERS];
+    let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    let mut running: Vec<Running> = Vec::with_capacity(plans.len());
     for plan in plans {
+        if !chosen(plan.name) && !compared.contains(&plan.name) {
+            continue;
+        }
         let bootstrap = bootstrap(&plan.filters, Some(service.address().port()));
+        let before = running.iter().position(|setup| setup.name == plan.over);
         running.push(Running {
             name: plan.name,
-            over: plan.over,
-            envoy: Setup::new(&bootstrap).wasm_log("error").start()?,
+            over: before.unwrap_or(running.len()),
+            envoy: Setup::new(&bootstrap)
+                .concurrency(plan.workers)
+                .wasm_log("error")
+                .start()?,
             status: plan.status,
             requests: plan.requests.clone(),
             sent: 0,

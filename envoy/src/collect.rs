@@ -47,9 +47,10 @@ enum Signal {
     Token(usize),
 }
 
-/// The headers a policy reads, by name, in order: built once, searched for every header.
+/// The headers a policy reads, by name: built once, searched for every header. Few names have the same length, and most
+/// headers a length that no wanted one has, so they are found by it.
 #[derive(Debug)]
-pub(crate) struct Wanted(Vec<(Vec<u8>, Signal)>);
+pub(crate) struct Wanted(Vec<Vec<(Vec<u8>, Signal)>>);
 
 impl Wanted {
     pub(crate) fn of(policy: &Policy) -> Self {
@@ -121,19 +122,21 @@ impl Wanted {
             };
             want(header, Signal::Token(index));
         }
-        wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Self(wanted)
+        let longest = wanted.iter().map(|(name, _)| name.len()).max();
+        let mut by_length = vec![Vec::new(); longest.map_or(0, |longest| longest + 1)];
+        for (name, signal) in wanted {
+            if let Some(same) = by_length.get_mut(name.len()) {
+                same.push((name, signal));
+            }
+        }
+        Self(by_length)
     }
 
     fn signals(&self, name: &[u8]) -> impl Iterator<Item = Signal> {
-        let start = self
-            .0
-            .partition_point(|(wanted, _)| wanted.as_slice() < name);
-        self.0
-            .get(start..)
-            .unwrap_or_default()
+        let same = self.0.get(name.len()).map(Vec::as_slice);
+        same.unwrap_or_default()
             .iter()
-            .take_while(move |(wanted, _)| wanted == name)
+            .filter(move |(wanted, _)| wanted == name)
             .map(|(_, signal)| *signal)
     }
 }

@@ -2,6 +2,8 @@
 //! May use jsonwebtoken's provider interface and a host call given as a function; RustCrypto answers where the host cannot.
 //! Must not decide which key or algorithm is right, nor take "the host cannot" for "the signature is bad".
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -24,6 +26,14 @@ static HOST_LACKS_IT: AtomicBool = AtomicBool::new(false);
 
 static PROVIDER: CryptoProvider = verifying(verifier);
 
+/// Keys kept in the host's form. Issuers have fewer; more take turns.
+const WRITTEN_KEYS: usize = 16;
+
+thread_local! {
+    /// Keys in the host's form, the newest last: writing one anew for every token costs more than finding it.
+    static WRITTEN: RefCell<Vec<(DecodingKey, Rc<[u8]>)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Makes every signature from here on go to the host first. Only the first call in the life of the VM counts; later ones change nothing.
 pub(crate) fn install(call: ForeignFunction) {
     let _ = HOST.set(call);
@@ -35,9 +45,29 @@ pub(crate) fn host_verifies() -> bool {
     HOST.get().is_some() && !HOST_LACKS_IT.load(Relaxed)
 }
 
+/// A key as the host reads it, `SubjectPublicKeyInfo` in DER; `None` for a shared secret and an Ed25519 key.
+fn written(key: &DecodingKey) -> Option<Rc<[u8]>> {
+    let bytes = key.try_get_as_bytes().ok()?;
+    WRITTEN.with_borrow_mut(|known| {
+        let same = |other: &DecodingKey| {
+            other.family() == key.family()
+                && other.try_get_as_bytes().is_ok_and(|other| other == bytes)
+        };
+        if let Some((_, written)) = known.iter().find(|(other, _)| same(other)) {
+            return Some(Rc::clone(written));
+        }
+        let der: Rc<[u8]> = public_key_der(key)?.into();
+        if known.len() == WRITTEN_KEYS {
+            known.remove(0);
+        }
+        known.push((key.clone(), Rc::clone(&der)));
+        Some(der)
+    })
+}
+
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let call = HOST.get().filter(|_| host_verifies());
-    match (call, hash(*algorithm, key), public_key_der(key)) {
+    match (call, hash(*algorithm, key), written(key)) {
         (Some(call), Some(hash), Some(public_key)) => Ok(Box::new(HostFirst {
             call: *call,
             hash,
@@ -66,7 +96,7 @@ fn hash(algorithm: Algorithm, key: &DecodingKey) -> Option<&'static str> {
 struct HostFirst {
     call: ForeignFunction,
     hash: &'static str,
-    public_key: Vec<u8>,
+    public_key: Rc<[u8]>,
     algorithm: Algorithm,
     key: DecodingKey,
 }

@@ -122,7 +122,7 @@ impl Exchange {
             features = features.trying(&name, &shared.key);
         }
         let account = shared.account(&features);
-        let found = match features.identity {
+        let mut found = match features.identity {
             Some(locator) => shared.store.read(locator, &shared.metrics),
             None => Found::Nothing,
         };
@@ -134,6 +134,14 @@ impl Exchange {
         let profile = followed.and_then(|locator| shared.wake(locator, features.now));
         let wanted = wants_sources(tier, &signals, &features, record);
         let sources = shared.sources(&wanted);
+        let record = match &mut found {
+            Found::Record(record) => {
+                // Here, where it need not be copied for that.
+                record.decay_to(features.now);
+                Some(&**record)
+            }
+            Found::Nothing | Found::Unreadable => None,
+        };
         let feed = shared.feeds.now();
         let assessment = {
             let population = shared.crowd.population();

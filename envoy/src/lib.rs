@@ -5,6 +5,7 @@
     reason = "nothing is public but what the SDK's macro exports"
 )]
 
+mod capabilities;
 mod collect;
 mod credential;
 mod crowd;

@@ -10,6 +10,9 @@ use stepgate::signals::keyed::{Domain, HashKey};
 
 use crate::host::{self, HostResult, Status};
 
+/// How often a value is stored without a check, where the host knows no such store.
+const TRIES: usize = 3;
+
 /// A CAS number no value has: stores only where the key is missing.
 pub(crate) const IF_ABSENT: u32 = u32::MAX;
 
@@ -20,6 +23,18 @@ thread_local! {
     static OWN: RefCell<BTreeMap<String, (Vec<u8>, u32)>> = const { RefCell::new(BTreeMap::new()) };
 }
 
+/// Where values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In shared data, where 0 stores without a check and a missing key accepts any number.
+    Shared,
+    /// In shared data that compares every number: 0 stores only where the key is missing (ngx_wasm_module). Such a store has a
+    /// fixed size and may drop keys.
+    Exact,
+    /// In this VM.
+    Own,
+}
+
 /// The values of one plugin, by name.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -27,7 +42,7 @@ pub(crate) struct Memory {
     // Begins with the prefix; reused, so that no request allocates a key.
     key: RefCell<String>,
     seal: HashKey,
-    shared: bool,
+    place: Place,
 }
 
 impl Memory {
@@ -35,19 +50,22 @@ impl Memory {
     pub(crate) fn open(root_id: &str, seal: HashKey) -> Self {
         let key = format!("stepgate/{root_id}/");
         let probe = format!("{key}probe");
-        // Unimplemented in some hosts, full in others.
-        let shared = host::set_shared(&probe, b"1", 0).is_ok() && host::shared(&probe).is_ok();
         Self {
             prefix: key.len(),
             key: RefCell::new(key),
             seal,
-            shared,
+            place: place(&probe),
         }
     }
 
     /// Whether the values are those of all VMs.
     pub(crate) fn is_shared(&self) -> bool {
-        self.shared
+        self.place != Place::Own
+    }
+
+    /// Whether the host keeps what it was given, and grows for it: pages are best created while it can take its time.
+    pub(crate) fn grows(&self) -> bool {
+        self.place != Place::Exact
     }
 
     fn with_key<T>(&self, name: Arguments<'_>, work: impl FnOnce(&str) -> T) -> T {
@@ -60,7 +78,7 @@ impl Memory {
     /// A value and its CAS number.
     pub(crate) fn get(&self, name: Arguments<'_>) -> HostResult<(Vec<u8>, u32)> {
         self.with_key(name, |key| {
-            if self.shared {
+            if self.place != Place::Own {
                 return host::shared(key);
             }
             OWN.with_borrow(|own| own.get(key).cloned())
@@ -70,19 +88,10 @@ impl Memory {
 
     /// Stores a value if its CAS number still holds: 0 stores without a check, a missing key accepts any.
     pub(crate) fn set(&self, name: Arguments<'_>, value: &[u8], cas: u32) -> HostResult<()> {
-        self.with_key(name, |key| {
-            if self.shared {
-                return host::set_shared(key, value, cas);
-            }
-            OWN.with_borrow_mut(|own| {
-                let held = own.get(key).map_or(0, |(_, held)| *held);
-                if held != 0 && cas != 0 && cas != held {
-                    return Err(Status::CAS_MISMATCH);
-                }
-                let next = held.wrapping_add(1).max(1);
-                own.insert(key.to_owned(), (value.to_vec(), next));
-                Ok(())
-            })
+        self.with_key(name, |key| match self.place {
+            Place::Shared => host::set_shared(key, value, cas),
+            Place::Exact => set_exactly(key, value, cas),
+            Place::Own => set_own(key, value, cas),
         })
     }
 
@@ -109,4 +118,56 @@ impl Memory {
         value.extend_from_slice(body);
         self.set(name, &value, cas)
     }
+}
+
+/// Finds out what the host has, with a key of no meaning.
+fn place(probe: &str) -> Place {
+    let store = || host::set_shared(probe, b"1", 0);
+    let stored = match (store(), store()) {
+        (Ok(()), Ok(())) => Place::Shared,
+        // The second of two stores with 0, or the first where another VM has been here.
+        (_, Err(Status::CAS_MISMATCH)) => Place::Exact,
+        // Unimplemented in some hosts, full in others.
+        _ => Place::Own,
+    };
+    if host::shared(probe).is_ok() {
+        stored
+    } else {
+        Place::Own
+    }
+}
+
+/// Stores as [`Memory::set`] promises, where the host compares every number and a missing key has 0.
+fn set_exactly(key: &str, value: &[u8], cas: u32) -> HostResult<()> {
+    match cas {
+        IF_ABSENT => host::set_shared(key, value, 0),
+        0 => {
+            let mut stored = Err(Status::CAS_MISMATCH);
+            for _ in 0..TRIES {
+                let held = match host::shared(key) {
+                    Ok((_, held)) => held,
+                    Err(Status::NOT_FOUND) => 0,
+                    Err(status) => return Err(status),
+                };
+                stored = host::set_shared(key, value, held);
+                if stored != Err(Status::CAS_MISMATCH) {
+                    break;
+                }
+            }
+            stored
+        }
+        held => host::set_shared(key, value, held),
+    }
+}
+
+fn set_own(key: &str, value: &[u8], cas: u32) -> HostResult<()> {
+    OWN.with_borrow_mut(|own| {
+        let held = own.get(key).map_or(0, |(_, held)| *held);
+        if held != 0 && cas != 0 && cas != held {
+            return Err(Status::CAS_MISMATCH);
+        }
+        let next = held.wrapping_add(1).max(1);
+        own.insert(key.to_owned(), (value.to_vec(), next));
+        Ok(())
+    })
 }

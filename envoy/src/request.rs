@@ -38,9 +38,11 @@ pub(crate) fn parsed<T>(field: Field<&[u8]>, read: impl Fn(&str) -> Option<T>) -
 }
 
 pub(crate) fn network<'a>(headers: &Collected<'a>) -> NetworkSignals<'a> {
-    let address = host::property("source\0address")
-        .ok()
-        .and_then(|bytes| text(&bytes).and_then(Address::parse));
+    // Hosts on nginx may know only nginx's own variable (wasm-nginx-module); text in all.
+    let address = ["source\0address", "remote_addr"]
+        .into_iter()
+        .filter_map(|name| host::property(name).ok())
+        .find_map(|bytes| text(&bytes).and_then(Address::parse));
     let country = parsed(headers.country, |code| match code.as_bytes() {
         [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
             Some([a.to_ascii_uppercase(), b.to_ascii_uppercase()])

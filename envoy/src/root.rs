@@ -2,7 +2,7 @@
 //! May use: everything in the adapter.
 //! Must not: replace a good configuration with a bad one, or start work for a configuration that drains.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -10,9 +10,9 @@ use proxy_wasm::types::ContextType;
 use stepgate::policy::{Policy, PolicyError};
 use stepgate::signals::keyed::HashKey;
 
-use crate::crypto;
+use crate::capabilities::{Capabilities, Lack};
 use crate::exchange::Exchange;
-use crate::host::{self, BufferType, Status};
+use crate::host::{self, BufferType};
 use crate::memory::Memory;
 use crate::metadata;
 use crate::metrics::Metrics;
@@ -21,8 +21,8 @@ use crate::store::Store;
 
 /// Largest configuration read, in bytes.
 const MAX_CONFIGURATION: usize = 64 << 20;
-/// Between two ticks, in milliseconds.
-const TICK: u32 = 1_000;
+/// Between two times that requests do the work of a tick, in milliseconds.
+const PERIOD: i64 = 1_000;
 
 thread_local! {
     /// The newest root context of each plugin in this VM: those of older configurations live on until their streams are drained.
@@ -35,6 +35,8 @@ pub(crate) struct Root {
     /// What tells this plugin from others that share the VM.
     plugin: Vec<u8>,
     can_call_out: bool,
+    /// When requests last did the work of a tick, in milliseconds; absent where the host has ticks.
+    worked: Option<Cell<i64>>,
     shared: Option<Rc<Shared>>,
 }
 
@@ -44,6 +46,7 @@ impl Root {
             id,
             plugin: Vec::new(),
             can_call_out: false,
+            worked: None,
             shared: None,
         }
     }
@@ -75,12 +78,13 @@ impl Root {
     /// Says what is in force, and what the host cannot do.
     fn find_out(&mut self, shared: &Shared, memory: &Memory) {
         let policy = &shared.policy;
-        let ticks = host::set_tick_period(TICK).is_ok();
-        self.can_call_out = ticks && shared.fetches() && host::can_call_out(self.id);
-        let verifier = if host_verifies() {
-            "the host"
-        } else {
+        let host = Capabilities::probe(self.id, memory, shared.fetches());
+        self.can_call_out = host.fetches();
+        self.worked = host.lacks(Lack::Ticks).then(|| Cell::new(host::now_ms()));
+        let verifier = if host.lacks(Lack::Signatures) {
             "this module"
+        } else {
+            "the host"
         };
         log::info!(
             "stepgate {}: {} mode, {} tiers, {} issuers, policy {:016x}; {verifier} verifies signatures",
@@ -94,16 +98,9 @@ impl Root {
         for warning in policy.step_up_warnings(shared.key != HashKey::PUBLIC) {
             log::warn!("stepgate: {warning}");
         }
-        if !memory.is_shared() {
-            log::warn!(
-                "stepgate: the host has no shared data: every worker learns for itself, in at most 4 MiB, and forgets with its VM"
-            );
-        }
-        if !ticks {
+        host.warn();
+        if host.lacks(Lack::Ticks) {
             shared.holding.has_no_ticks();
-            log::warn!(
-                "stepgate: the host has no ticks: what one worker learns of everybody stays with it"
-            );
         }
         if !shared.feeds.is_empty() && !self.can_call_out {
             log::error!("stepgate: the host cannot fetch: the filter goes on without its feeds");
@@ -124,6 +121,31 @@ impl Root {
             newest.retain(|(plugin, _)| *plugin != self.plugin);
             newest.push((self.plugin.clone(), self.id));
         });
+    }
+
+    /// What does not wait for a request: takes what other VMs learned and fetched, shares what this one did, loads a snapshot.
+    fn work(&self, now: i64) {
+        let Some(shared) = &self.shared else {
+            return;
+        };
+        shared.refresh(now);
+        let seconds = u32::try_from(now.div_euclid(1000)).unwrap_or(0);
+        shared.close_idle(seconds);
+        if self.is_newest() {
+            shared.warn_of_expired(seconds);
+            shared.work(self.can_call_out, now);
+        }
+    }
+
+    /// The same where the host has no ticks, before a request. A clock set back makes it time.
+    fn work_without_ticks(&self) {
+        if let Some(worked) = &self.worked {
+            let now = host::now_ms();
+            if !(worked.get()..worked.get().saturating_add(PERIOD)).contains(&now) {
+                worked.set(now);
+                self.work(now);
+            }
+        }
     }
 
     fn is_newest(&self) -> bool {
@@ -167,14 +189,6 @@ fn hash_key(policy: &Policy) -> HashKey {
     }
 }
 
-/// Whether the host has the function that verifies signatures: an empty call finds out.
-fn host_verifies() -> bool {
-    let lacks = [Status::NOT_FOUND, Status::UNIMPLEMENTED];
-    crypto::host_verifies()
-        && !host::foreign_function("verify_signature", &[])
-            .is_err_and(|status| lacks.contains(&status))
-}
-
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         if let Some(shared) = &self.shared {
@@ -195,23 +209,17 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        let Some(shared) = &self.shared else {
-            return;
-        };
         let now = host::now_ms();
-        shared.refresh(now);
-        shared
-            .holding
-            .sweep(self.id, now, |what| shared.metrics.count(what));
-        let seconds = u32::try_from(now.div_euclid(1000)).unwrap_or(0);
-        shared.close_idle(seconds);
-        if self.is_newest() {
-            shared.warn_of_expired(seconds);
-            shared.work(self.can_call_out, now);
+        if let Some(shared) = &self.shared {
+            shared
+                .holding
+                .sweep(self.id, now, |what| shared.metrics.count(what));
         }
+        self.work(now);
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        self.work_without_ticks();
         Some(Box::new(Exchange::new(id, self.shared.clone())))
     }
 

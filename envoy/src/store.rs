@@ -80,7 +80,8 @@ pub(crate) enum Written {
 
 impl Store {
     /// Opens the table, creating all pages at first start, when the host can take its time to grow. Page count and hash key hold
-    /// for the life of the process: what is hashed and placed with others would not be found again.
+    /// for the life of the process: what is hashed and placed with others would not be found again. A store of fixed size gets its
+    /// pages as they are needed: creating all would only push out what is there.
     pub(crate) fn open(
         memory: Rc<Memory>,
         bytes: usize,
@@ -100,7 +101,9 @@ impl Store {
         match store.memory.get(format_args!("layout")) {
             Ok((found, _)) if found.len() == Layout::BYTES => layout.check(&found)?,
             Ok(_) | Err(Status::NOT_FOUND) => {
-                store.create();
+                if store.memory.grows() {
+                    store.create();
+                }
                 // Another VM may have been first, with the same layout: configurations reach all VMs alike.
                 let _full = store.memory.set(format_args!("layout"), &layout.bytes(), 0);
             }

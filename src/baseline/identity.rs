@@ -4,6 +4,8 @@
 
 mod codec;
 
+use std::borrow::Cow;
+
 use arrayvec::ArrayVec;
 
 use super::containment::Contained;
@@ -193,6 +195,17 @@ impl IdentityRecord {
         });
         self.moves.decay(factor);
         self.lately.fade(now);
+    }
+
+    /// The record with its counts brought to `now`; copied only where they were not.
+    #[must_use]
+    pub fn as_of(&self, now: u32) -> Cow<'_, Self> {
+        if now <= self.updated {
+            return Cow::Borrowed(self);
+        }
+        let mut record = self.clone();
+        record.decay_to(now);
+        Cow::Owned(record)
     }
 
     /// Adds what another record of the same identity learned from other events.

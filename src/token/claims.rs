@@ -71,27 +71,20 @@ impl Claims {
             if members.has_duplicate() {
                 return Err(Rejection::DuplicateMember);
             }
-            Self::from_members(&members)?
+            Self::from_members(&members, groups_claim)?
         };
-        Ok(claims.of(payload, groups_claim))
+        Ok(claims.of(payload))
     }
 
-    /// With the payload they were read from, and the groups in it.
-    pub(super) fn of(mut self, payload: String, groups_claim: Option<&str>) -> Self {
-        self.payload = payload;
-        let raw = groups_claim.and_then(|name| self.raw(name));
-        match raw.map(|raw| serde_json::from_str::<Words>(&raw)) {
-            Some(Ok(words)) => self.groups = words.into_list(),
-            Some(Err(_)) => self.malformed.push("groups"),
-            None => {}
-        }
-        self
+    /// With the payload they were read from.
+    pub(super) fn of(self, payload: String) -> Self {
+        Self { payload, ..self }
     }
 
     /// A claim by name; where no claim has the whole name, by a path of names with dots between (`realm_access.roles`).
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<Value> {
-        serde_json::from_str(&self.raw(name)?).ok()
+        serde_json::from_str(Members::read(&self.payload)?.at(name)?).ok()
     }
 
     /// The whole payload, JSON as it was signed.
@@ -100,25 +93,10 @@ impl Claims {
         &self.payload
     }
 
-    /// Whether the claim is there, with any value but `null`.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.raw(name).is_some()
-    }
-
-    fn raw(&self, name: &str) -> Option<String> {
-        let mut members = Members::read(&self.payload)?;
-        if let Some(raw) = members.get(name) {
-            return Some(raw.to_owned());
-        }
-        let (path, last) = name.rsplit_once('.')?;
-        for step in path.split('.') {
-            members = Members::read(members.get(step)?)?;
-        }
-        members.get(last).map(str::to_owned)
-    }
-
-    pub(super) fn from_members(members: &Members<'_>) -> Result<Self, Rejection> {
+    pub(super) fn from_members(
+        members: &Members<'_>,
+        groups_claim: Option<&str>,
+    ) -> Result<Self, Rejection> {
         let mut malformed = Vec::new();
         let mut claims = Self {
             iss: decisive(members, "iss")?.ok_or_else(|| Rejection::MissingClaim {
@@ -158,6 +136,12 @@ impl Claims {
         };
         if claims.sub.as_deref() == Some("") {
             return Err(Rejection::MalformedClaim { claim: "sub" });
+        }
+        let groups = groups_claim.and_then(|name| members.at(name));
+        match groups.map(serde_json::from_str::<Words>) {
+            Some(Ok(words)) => claims.groups = words.into_list(),
+            Some(Err(_)) => malformed.push("groups"),
+            None => {}
         }
         claims.malformed = malformed;
         Ok(claims)
@@ -242,7 +226,7 @@ mod tests {
             (cnf.x5t_s256.as_deref(), cnf.jkt.as_deref()),
             (Some("x"), Some("k"))
         );
-        assert!(claims.has("act") && !claims.has("obo"));
+        assert!(claims.claim("act").is_some() && claims.claim("obo").is_none());
     }
 
     #[test]

@@ -99,14 +99,9 @@ impl Key {
         }
     }
 
-    /// Whether this key made the signature (base64url, `length` bytes when decoded).
-    pub(super) fn signed(
-        &self,
-        algorithm: Algorithm,
-        message: &[u8],
-        signature: &str,
-        length: usize,
-    ) -> bool {
+    /// Whether this key made the signature, base64url without padding.
+    pub(super) fn signed(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
+        let length = signature.len() / 4 * 3 + (signature.len() % 4).saturating_sub(1);
         // Where nobody installed another provider. Without one jsonwebtoken would panic.
         let _installed_before = SOFTWARE.install_default();
         length == self.signature_bytes(algorithm)

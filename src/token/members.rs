@@ -39,6 +39,22 @@ impl<'a> Members<'a> {
             .filter(|raw| *raw != "null")
     }
 
+    /// The text of a member by its name; where none has the whole name, by a path of names with dots between
+    /// (`realm_access.roles`).
+    pub(super) fn at(&self, name: &str) -> Option<&'a str> {
+        if let Some(raw) = self.get(name) {
+            return Some(raw);
+        }
+        let (first, rest) = name.split_once('.')?;
+        let mut steps = rest.split('.');
+        let last = steps.next_back()?;
+        let mut inner = Self::read(self.get(first)?)?;
+        for step in steps {
+            inner = Self::read(inner.get(step)?)?;
+        }
+        inner.get(last)
+    }
+
     /// All names, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|(name, _)| &**name)

@@ -12,6 +12,7 @@ mod documents;
 mod explain;
 mod generate;
 mod import;
+mod manifests;
 mod replay;
 mod schema;
 mod train;

@@ -61,7 +61,10 @@ fn every_live_case_comes_out_as_expected() {
     let gateway = Gateway::of(&listeners, &[]);
     let before = gateway.vms();
     let mut failed = Vec::new();
-    for (n, case) in live.iter().enumerate() {
+    // So many listeners take a while where there is much to do, and tokens live for seconds: the requests are of now.
+    let cases = cases::all(Some(now() as i64));
+    let live = cases.iter().filter(|case| case.is_live());
+    for (n, case) in live.enumerate() {
         let address = gateway.envoy.listener(&name(n));
         for (m, wire) in case.requests.iter().enumerate() {
             let response = request(wire).send(address).unwrap();

@@ -19,7 +19,7 @@ const MANIFESTS: [(&str, &str); 3] = [
 ];
 
 /// What is wrong with a value of a described field.
-fn faults(value: &Value, described: &Value, path: &str) -> Vec<String> {
+pub(crate) fn faults(value: &Value, described: &Value, path: &str) -> Vec<String> {
     match (described, value) {
         (Value::Object(members), Value::Object(given)) => {
             let of_given = given
@@ -58,7 +58,7 @@ fn faults(value: &Value, described: &Value, path: &str) -> Vec<String> {
     }
 }
 
-fn described(manifest: &Value) -> Value {
+pub(crate) fn described(manifest: &Value) -> Value {
     let kinds = yaml("tests/fixtures/crds.json");
     let text = |name: &str| manifest[name].as_str().unwrap().to_owned();
     let kind = format!("{} {}", text("apiVersion"), text("kind"));

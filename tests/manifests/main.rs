@@ -10,6 +10,8 @@
 )]
 
 mod kinds;
+mod kustomize;
+mod variants;
 
 use std::path::Path;
 
@@ -52,9 +54,9 @@ fn header(response: &Response, name: &str) -> String {
     response.echoed().text(name).unwrap_or_default()
 }
 
-/// `envoy/envoy.yaml` on free ports, with a key in place of a key set nobody serves here.
-fn static_bootstrap(upstream: &Upstream, key: &Key) -> Value {
-    let mut bootstrap = yaml("envoy/envoy.yaml");
+/// A bootstrap under `envoy/` on free ports, with the built module.
+fn on_free_ports(name: &str, upstream: &Upstream) -> Value {
+    let mut bootstrap = yaml(name);
     let listener = "/static_resources/listeners/0";
     put(
         &mut bootstrap,
@@ -67,10 +69,23 @@ fn static_bootstrap(upstream: &Upstream, key: &Key) -> Value {
         "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value",
         upstream.port(),
     );
-    let filters = format!("{listener}/filter_chains/0/filters/0/typed_config/http_filters");
-    let filters = bootstrap.pointer_mut(&filters).unwrap();
-    let config = named(filters, "stepgate").pointer_mut(WASM).unwrap();
-    put(config, "/vm_config/code/local/filename", MODULE);
+    let config = filter(&mut bootstrap, "stepgate").pointer_mut(WASM);
+    put(config.unwrap(), "/vm_config/code/local/filename", MODULE);
+    bootstrap
+}
+
+/// An HTTP filter of a bootstrap with one listener.
+fn filter<'a>(bootstrap: &'a mut Value, name: &str) -> &'a mut Value {
+    let filters =
+        "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+    named(bootstrap.pointer_mut(filters).unwrap(), name)
+}
+
+/// The same with a key in place of a key set nobody serves here.
+fn static_bootstrap(name: &str, upstream: &Upstream, key: &Key) -> Value {
+    let mut bootstrap = on_free_ports(name, upstream);
+    let config = filter(&mut bootstrap, "stepgate").pointer_mut(WASM);
+    let config = config.unwrap();
     let policy = config.pointer("/configuration/value").unwrap();
     let mut policy: Value = serde_json::from_str(policy.as_str().unwrap()).unwrap();
     let issuer = policy["credentials"]["issuers"][0].as_object_mut().unwrap();
@@ -105,7 +120,7 @@ fn the_static_bootstrap_watches_and_lets_no_client_place_itself() {
     }
     let upstream = Upstream::start().unwrap();
     let key = Key::rsa("static");
-    let bootstrap = static_bootstrap(&upstream, &key).to_string();
+    let bootstrap = static_bootstrap("envoy/envoy.yaml", &upstream, &key).to_string();
     let envoy = Setup::new(&bootstrap).start().unwrap();
     let token = Token::new(claims(ISSUER, "alice", now())).claim("aud", "https://api.example/");
     let request = Request::get("/api/orders")
@@ -183,6 +198,14 @@ fn apply(manifest: &Value, gateway: &mut Value, dir: &TempDir, policy: impl Fn(&
                 source["path_config_source"] = json!({ "path": path });
                 let place = &patch["match"]["listener"]["filterChain"]["filter"];
                 insert_before(gateway, place, value);
+            }
+            (Some("HTTP_ROUTE"), Some("MERGE")) => {
+                let route = &patch["match"]["routeConfiguration"]["vhost"]["route"];
+                let hosts = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts";
+                let hosts = gateway.pointer_mut(hosts).unwrap();
+                let routes = &mut hosts[0]["routes"];
+                let found = named(routes, route["name"].as_str().unwrap());
+                found["metadata"] = value["metadata"].take();
             }
             other => panic!("the manifest has a patch this test does not know: {other:?}"),
         }
@@ -272,6 +295,22 @@ fn the_istio_manifest_decides_on_claims_istio_verified() {
         Some("deny")
     );
     assert_eq!(header(&get("/", None), "x-stepgate-decision"), "allow");
+
+    // the route says which tier it has, whatever its path
+    let unknown = get("/desk/search", None);
+    assert_eq!(unknown.status, 401, "{}", unknown.text());
+    let known = get("/desk/search", Some(alice.sign(&key)));
+    assert_eq!(header(&known, "x-stepgate-decision"), "allow");
+
+    // a VM of its own name, and a backoff of its own
+    let running = envoy.config_dump().to_string();
+    for set in [
+        "\"vm_id\":\"stepgate\"",
+        "\"base_interval\":\"0.100s\"",
+        "\"failure_policy\":\"FAIL_RELOAD\"",
+    ] {
+        assert!(running.contains(set), "{set}");
+    }
 
     // Istio itself refuses what it cannot verify
     let forged = Token::new(claims(ISSUER, "alice", now())).sign(&Key::rsa("another"));

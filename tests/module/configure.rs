@@ -123,7 +123,7 @@ fn no_configuration_at_all_watches_in_shadow_mode() {
 fn the_log_says_what_is_in_force_and_never_a_secret() {
     let host = started(&policy(|_| {}));
     assert_eq!(host.logged("enforce mode, 0 tiers, 1 issuers").len(), 1);
-    assert_eq!(host.logged("this module verifies signatures").len(), 1);
+    assert_eq!(host.logged("; this module verifies signatures").len(), 1);
     assert!(host.logged("a key for tests only").is_empty());
     assert!(host.logged("public constant").is_empty());
 }

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// Long, because a machine with much else to do takes a minute to compile a module; nobody waits this long for what works.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Merged over the bootstrap, so that a test never meets the fixed port of an example.
@@ -60,7 +61,7 @@ impl Drop for TempDir {
     }
 }
 
-/// Asks until there is an answer; panics with `what` after two minutes: a busy machine compiles the module for one.
+/// Asks until there is an answer; panics with `what` after two minutes.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! What the tests and the demo share: a wasm host, a real Envoy, a client and an upstream, tokens.
+//! What the tests and the demo share: a wasm host, a real Envoy, a client and an upstream, tokens, geo databases.
 //! May use the standard library, wasmi, walrus, serde_json and RustCrypto; every part stands alone.
 //! Must not depend on the engine or the adapter: what checks them knows them only from outside.
 #![allow(
@@ -15,5 +15,6 @@ pub mod envoy;
 pub mod headers;
 pub mod host;
 pub mod http;
+pub mod mmdb;
 pub mod tokens;
 pub mod trap;

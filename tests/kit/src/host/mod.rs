@@ -169,8 +169,9 @@ impl Host {
     /// The value stays the same; an absent key appears empty.
     pub fn conflict(&mut self, times: u32) {
         let rewrite = |data: &mut SharedData, key: &[u8]| {
-            let value = data.get(key).map(|(value, _)| value.to_vec());
-            data.set(key, value.unwrap_or_default(), 0);
+            let held = data.get(key).map(|(value, cas)| (value.to_vec(), cas));
+            let (value, cas) = held.unwrap_or_default();
+            data.set(key, value, cas);
         };
         self.state_mut().meddle = Some((times, Box::new(rewrite)));
     }

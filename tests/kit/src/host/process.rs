@@ -26,11 +26,16 @@ pub struct Process {
     pub metrics: Metrics,
 }
 
-/// Shared data: keys can be set, never removed.
+/// Shared data: keys can be set, never removed. The defaults are Envoy's.
 #[derive(Debug, Default)]
 pub struct SharedData {
     /// Value and compare-and-swap number of each key.
     pub entries: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    /// Whether every number is compared, 0 being that of an absent key (ngx_wasm_module).
+    pub exact: bool,
+    /// How many keys there is room for; for one more, the one written longest ago is dropped.
+    pub room: Option<usize>,
+    written: Vec<Vec<u8>>, // the one written longest ago first
     last: u32,
 }
 
@@ -44,15 +49,27 @@ impl SharedData {
 
     /// Writes as the proxy does: 0 overwrites, an absent key takes any number, else the numbers must agree.
     pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, cas: u32) -> u32 {
-        if let Some((_, have)) = self.entries.get(key.as_ref())
-            && cas != 0
-            && cas != *have
-        {
+        let key = key.as_ref();
+        let held = self.get(key).map(|(_, held)| held);
+        let agree = match held {
+            _ if self.exact => cas == held.unwrap_or(0),
+            Some(held) => cas == 0 || cas == held,
+            None => true,
+        };
+        if !agree {
             return CAS_MISMATCH;
         }
         self.last = self.last.wrapping_add(1).max(1);
         let entry = (value.as_ref().to_vec(), self.last);
-        self.entries.insert(key.as_ref().to_vec(), entry);
+        self.entries.insert(key.to_vec(), entry);
+        if let Some(room) = self.room {
+            self.written.retain(|other| other != key);
+            self.written.push(key.to_vec());
+            while self.entries.len() > room && !self.written.is_empty() {
+                let oldest = self.written.remove(0);
+                self.entries.remove(&oldest);
+            }
+        }
         OK
     }
 }
@@ -164,6 +181,24 @@ mod tests {
         assert_eq!(data.set("k", "4", cas), CAS_MISMATCH);
         assert_eq!(data.set("k", "5", 0), OK);
         assert_eq!(data.get("k").unwrap().0, b"5");
+    }
+
+    #[test]
+    fn other_hosts_compare_every_number_and_drop_keys() {
+        let mut data = SharedData {
+            exact: true,
+            room: Some(2),
+            ..SharedData::default()
+        };
+        assert_eq!(data.set("a", "1", u32::MAX), CAS_MISMATCH);
+        assert_eq!(data.set("a", "1", 0), OK);
+        assert_eq!(data.set("a", "2", 0), CAS_MISMATCH);
+        let (_, cas) = data.get("a").unwrap();
+        assert_eq!(data.set("b", "1", 0), OK);
+        assert_eq!(data.set("a", "2", cas), OK);
+        assert_eq!(data.set("c", "1", 0), OK);
+        assert!(data.get("b").is_none());
+        assert_eq!(data.get("a").unwrap().0, b"2");
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! `check` on the files a user starts from: it finds the policy in each, and refuses there what the filter could not read.
+//! May use the files under `envoy/`.
+//! Must not know what their policies say.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::Workspace;
+
+/// Every file with a policy, and the kind of place it stands in.
+fn files() -> Vec<PathBuf> {
+    let envoy = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy");
+    let mut files: Vec<_> = std::fs::read_dir(&envoy)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "yaml"))
+        .collect();
+    files.push(envoy.join("kustomize/base/wasmplugin.yaml"));
+    files.sort();
+    files
+}
+
+/// The first member of this name, anywhere below.
+fn member<'a>(
+    value: &'a mut Value,
+    wanted: &dyn Fn(&str, &Value) -> bool,
+) -> Option<&'a mut Value> {
+    match value {
+        Value::Object(map) => {
+            let mut below = None;
+            for (key, value) in map {
+                if wanted(key, value) {
+                    return Some(value);
+                }
+                below = below.or_else(|| member(value, wanted));
+            }
+            below
+        }
+        Value::Array(list) => list.iter_mut().find_map(|item| member(item, wanted)),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_policy_in_every_file_is_found_and_fine() {
+    let work = Workspace::new();
+    let files = files();
+    assert!(files.len() >= 9, "{files:?}");
+    for file in files {
+        let outcome = work.run(&format!("check {}", file.display()));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert_eq!(outcome.stdout.lines().count(), 1, "{}", outcome.stdout);
+        assert!(
+            outcome.stdout.contains(": fine: shadow mode"),
+            "{}",
+            outcome.stdout
+        );
+        // The key comes from the environment, and a fault starts the filter again wherever the host can.
+        for weak in ["hash_key", "failure_policy", "failStrategy", "failOpen"] {
+            assert!(!outcome.stderr.contains(weak), "{}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
+fn yaml_where_the_filter_takes_json_is_refused_in_every_file() {
+    let work = Workspace::new();
+    for file in files() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut document: Value = serde_norway::from_str(&text).unwrap();
+        let is_json = |key: &str, value: &Value| {
+            key == "value"
+                && value
+                    .as_str()
+                    .is_some_and(|text| text.trim_start().starts_with('{'))
+        };
+        let is_object = |key: &str, value: &Value| {
+            ["pluginConfig", "config"].contains(&key) && value.get("mode").is_some()
+        };
+        let said = if let Some(policy) = member(&mut document, &is_json) {
+            let held: Value = serde_json::from_str(policy.as_str().unwrap()).unwrap();
+            *policy = serde_norway::to_string(&held).unwrap().into();
+            "is YAML, and the filter reads JSON; write JSON"
+        } else {
+            let policy = member(&mut document, &is_object).unwrap();
+            *policy = serde_norway::to_string(policy).unwrap().into();
+            "is no object"
+        };
+        work.write("changed.yaml", &document.to_string());
+        let outcome = work.run("check changed.yaml");
+        assert_eq!(outcome.code, 1, "{}: {}", file.display(), outcome.stdout);
+        assert!(
+            outcome.stderr.contains(said),
+            "{}: {}",
+            file.display(),
+            outcome.stderr
+        );
+    }
+}
