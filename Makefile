@@ -8,6 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 
 ENVOY_VERSION := 1.40.0
 NODE_VERSION := 24.19.0
+# How long `make fuzz` runs each target.
+SECONDS := 60
 
 TOOLS := $(CURDIR)/.tools
 VENV := $(TOOLS)/venv
@@ -52,14 +54,42 @@ lint: wasm-targets ## Formatting, clippy natively and for the module, documentat
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --package stepgate-envoy --target wasm32-wasip1 -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings -D rustdoc::missing-crate-level-docs" cargo doc --workspace --all-features --no-deps --quiet
 
+# The module must not tell where it was built: of paths only what lies below is left. Between the flags stands 0x1f.
 .PHONY: wasm
 wasm: wasm-targets ## Build the module: target/stepgate.wasm
-	cargo build --package stepgate-envoy --target wasm32-wasip1 --profile wasm
+	@cargo fetch --quiet --locked --target wasm32-wasip1
+	@flags="--remap-path-prefix=$(CURDIR)=/stepgate"; \
+	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do \
+	  flags+=$$'\x1f'"--remap-path-prefix=$$crates=/crates"; \
+	done; \
+	flags+=$$'\x1f'"--remap-path-prefix=$(abspath $(TARGET))=/target"; \
+	set -x; CARGO_ENCODED_RUSTFLAGS="$$flags" \
+	  cargo build --package stepgate-envoy --target wasm32-wasip1 --profile wasm
 	@mkdir -p target
 	@cargo run --quiet --package stepgate-strip -- $(TARGET)/wasm32-wasip1/wasm/stepgate_envoy.wasm $(MODULE).new
 	@if cmp -s $(MODULE).new $(MODULE); then rm $(MODULE).new; else mv $(MODULE).new $(MODULE); fi
+
+.PHONY: fuzz
+fuzz: wasm ## Fuzz every target, then whole sequences: make fuzz SECONDS=60 TARGETS="token jwks"
+	fuzz/run $(SECONDS) "$(TARGETS)" "$(TOOLS)"
+
+.PHONY: miri
+miri: ## Run the code of pages and records under Miri, which finds undefined behaviour
+	@fuzz/miri
+
+.PHONY: audit
+audit: reproducible ## Licences, sources, duplicates and advisories of all crates; the module built twice
+	@fuzz/audit "$(TOOLS)"
+
+.PHONY: reproducible
+reproducible: wasm ## Build the module again in another folder: it must be the same
+	@rm -rf target/elsewhere && mkdir -p target/elsewhere/stepgate
+	@tar -cf - --exclude=./target --exclude=./.tools --exclude=./.git . | tar -xf - -C target/elsewhere/stepgate
+	@CARGO_TARGET_DIR="$(CURDIR)/target/elsewhere/built" $(MAKE) --no-print-directory -C target/elsewhere/stepgate wasm
+	@sha256sum $(MODULE) target/elsewhere/stepgate/$(MODULE)
+	@cmp $(MODULE) target/elsewhere/stepgate/$(MODULE) && rm -rf target/elsewhere && echo 'the module is the same wherever it is built'
 
 # ONLY names rows by words in them: make bench ONLY="known ES256".
 .PHONY: bench
@@ -76,10 +106,21 @@ soak: wasm $(ENVOY_STAMP) ## Mixed traffic for half an hour: memory, answers, ti
 test-soak: wasm $(ENVOY_STAMP)
 	cargo bench --workspace --all-features --profile dev --bench soak -- 1
 
+.PHONY: flood
+flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
+	cargo bench --bench flood
+
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval
 eval: ## How well it tells owners from others: make eval DATA=dir
 	cargo bench --bench eval -- $(if $(DATA),"$(abspath $(DATA))")
+
+.PHONY: observability
+observability: ## Check alerts and their tests with promtool (Debian: apt-get install prometheus)
+	@command -v promtool >/dev/null || { \
+	  echo 'SKIPPED: no promtool; `apt-get install prometheus` has it. The tests check all expressions without it.'; exit 0; }; \
+	promtool check rules envoy/observability/alerts.yaml && \
+	promtool test rules envoy/observability/alerts_test.yaml
 
 # Longer than the other tests: every version takes as long as the Envoy part of `make test`. ENVOYS="1.39.3 1.40.0" picks.
 .PHONY: matrix

@@ -174,6 +174,13 @@ pub fn assess(
     if let Some(refused) = denylisted(policy, tier, signals, features) {
         return refused;
     }
+    if let Some((decision, pin)) =
+        judgement::unpinned(policy, &Case::of_nobody(tier, signals, features))
+    {
+        let mut assessment = without_identity(policy, decision, Reason::PinnedContext);
+        assessment.grounds.pin = Some(pin);
+        return assessment;
+    }
     let decayed = known.identity.map(|record| record.as_of(features.now));
     let record = decayed.as_deref();
     let known = known.with_identity(record);
@@ -281,6 +288,7 @@ pub fn assess(
             excepted: judged.excepted,
             ordered: ordered.map(|(_, by)| by.clone()),
             hot: false,
+            pin: None,
         },
     };
     login::limit(policy, tier, signals, features, &known, assessment)

@@ -2,6 +2,8 @@
 //! May use: every room before.
 //! Must not: hold a secret, or more of a person than the policy asks for.
 
+mod repeats;
+
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
@@ -12,6 +14,8 @@ use crate::headers::{mode_word, percent};
 use crate::policy::{AddressDetail, Policy, Tier};
 use crate::signals::features::Features;
 use crate::signals::request::{Field, Signals};
+
+pub use repeats::{Repeats, Suppressed, kind_of_line};
 
 /// Everything one line is made of.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +48,14 @@ pub fn is_routine(assessment: &Assessment) -> bool {
         && assessment.grounds.excepted.by.is_empty()
         && assessment.grounds.ordered.is_none()
         && !has(assessment, Reason::Notify)
+}
+
+/// Whether a routine decision is in the sample of `audit.sample_permille`: a part of all, whoever asks.
+#[must_use]
+pub fn is_sampled(policy: &Policy, id: &str) -> bool {
+    let digits = id.get(id.len().saturating_sub(8)..).unwrap_or_default();
+    let chance = u32::from_str_radix(digits, 16).unwrap_or(0) % 1000;
+    chance < u32::from(policy.config.audit.sample_permille)
 }
 
 fn has(assessment: &Assessment, reason: Reason) -> bool {
@@ -110,6 +122,11 @@ impl Serialize for Record<'_> {
         map.serialize_entry("stepgate.logit", &thousandths(assessment.score.logit))?;
         map.serialize_entry("stepgate.history", &assessment.history)?;
         map.serialize_entry("stepgate.reasons", &Reasons(&assessment.reasons))?;
+        if is_routine(assessment) {
+            // What this line stands for: a thousand divided by this.
+            let permille = self.policy.config.audit.sample_permille;
+            map.serialize_entry("stepgate.sample_permille", &permille)?;
+        }
         self.grounds(&mut map)?;
         if matches!(assessment.lesson, Lesson::Contain(_)) {
             map.serialize_entry("stepgate.contained", &true)?;
@@ -141,6 +158,9 @@ impl Record<'_> {
         if let Some(by) = &grounds.ordered {
             map.serialize_entry("stepgate.order.owner", &by.owner)?;
             map.serialize_entry("stepgate.order.reason", &by.reason)?;
+        }
+        if let Some(pin) = grounds.pin {
+            map.serialize_entry("stepgate.pin", self.policy.pins.name(pin))?;
         }
         let excepted = &grounds.excepted;
         if !excepted.by.is_empty() {

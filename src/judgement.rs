@@ -104,6 +104,8 @@ pub struct Grounds {
     pub ordered: Option<Answerable>,
     /// An attempt that named nobody came from a source that burst and is not shared.
     pub hot: bool,
+    /// The pin that was broken.
+    pub pin: Option<u16>,
 }
 
 /// Judges evidence.
@@ -206,6 +208,13 @@ pub fn denied(policy: &Policy, case: &Case<'_>) -> Option<(Decision, u16)> {
         (true, _) => return None,
     };
     Some((decision::refuse(refusal, case.tier), denial.exception))
+}
+
+/// What a pin refuses before any score, and which one.
+#[must_use]
+pub fn unpinned(policy: &Policy, case: &Case<'_>) -> Option<(Decision, u16)> {
+    let pin = policy.pins.broken(&case.asker())?;
+    Some((decision::refuse(Refusal::Forbidden, case.tier), pin))
 }
 
 /// Countries of an identity's last places that are within a day and not this one.

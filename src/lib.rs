@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod feed;
 pub mod headers;
 pub mod judgement;
+pub mod metrics;
 pub mod observe;
 mod place;
 pub mod policy;

@@ -278,6 +278,15 @@ fn learn(
     if features.language != 0 && !features.kind.is_machine() {
         record.language.learn(seen(features.language));
     }
+    if features.city != 0 {
+        record.city.learn(seen(features.city));
+    }
+    if features.hosting != 0 {
+        record.hosting.learn(seen(features.hosting));
+    }
+    if features.credential.grant != 0 {
+        record.grant.learn(seen(features.credential.grant));
+    }
     if features.client_id != 0 {
         record.oauth.learn(seen(features.client_id));
     }

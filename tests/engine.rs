@@ -9,6 +9,8 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "engine/capacity.rs"]
+mod capacity;
 mod cases;
 #[path = "engine/desk.rs"]
 mod desk;
@@ -22,6 +24,8 @@ mod exceptions;
 mod login;
 #[path = "engine/numbers.rs"]
 mod numbers;
+#[path = "engine/poison.rs"]
+mod poison;
 #[path = "engine/properties.rs"]
 mod properties;
 #[path = "engine/records.rs"]

@@ -9,9 +9,13 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+#[path = "envoy/audit.rs"]
+mod audit;
 #[path = "envoy/bodies.rs"]
 mod bodies;
 mod cases;
+#[path = "envoy/claims.rs"]
+mod claims;
 #[path = "envoy/containment.rs"]
 mod containment;
 #[path = "envoy/contention.rs"]
@@ -20,14 +24,22 @@ mod contention;
 mod contract;
 #[path = "envoy/crash.rs"]
 mod crash;
+#[path = "envoy/deceit.rs"]
+mod deceit;
 #[path = "envoy/exceptions.rs"]
 mod exceptions;
 #[path = "envoy/feeds.rs"]
 mod feeds;
+#[path = "envoy/foreign.rs"]
+mod foreign;
 #[path = "envoy/gateway.rs"]
 mod gateway;
+#[path = "envoy/headers.rs"]
+mod headers;
 #[path = "envoy/hostile.rs"]
 mod hostile;
+#[path = "envoy/http2.rs"]
+mod http2;
 #[path = "envoy/keys.rs"]
 mod keys;
 #[path = "envoy/learning.rs"]
@@ -38,8 +50,14 @@ mod live;
 mod login;
 #[path = "envoy/metadata.rs"]
 mod metadata;
+#[path = "envoy/observability.rs"]
+mod observability;
 #[path = "envoy/operation.rs"]
 mod operation;
+#[path = "envoy/protocols.rs"]
+mod protocols;
+#[path = "envoy/resets.rs"]
+mod resets;
 #[path = "envoy/restart.rs"]
 mod restart;
 #[path = "envoy/rollout.rs"]

@@ -15,7 +15,7 @@ use crate::replay;
 use crate::replay::Said;
 use crate::studies::{Bounded, at_five, parted, side_by_side};
 
-/// Identities in all that are ten times what 1 MiB holds of records of 340 bytes. The report says how many stayed.
+/// Identities in all that are ten times what 1 MiB holds, where each takes 340 bytes of all pages. The report says how many stayed.
 const OVERLOAD: usize = 10 * (1 << 20) / 340;
 
 /// Events of an identity that is only there to take room.

@@ -274,7 +274,10 @@ impl<'a> Collected<'a> {
             Signal::Platform => return self.hints.platform = value,
             Signal::Mobile => return self.hints.mobile = value,
             Signal::CrossOrigin => return self.cross_origin = self.cross_origin.saturating_add(1),
-            Signal::Anonymiser(flag) => return self.anonymiser |= flag * u8::from(is_true(value)),
+            Signal::Anonymiser(flag) => {
+                let said = u8::from(flag == Anonymiser::HOSTING) * Anonymiser::HOSTING_SAID;
+                return self.anonymiser |= said | (flag * u8::from(is_true(value)));
+            }
             Signal::DeviceCookie => {
                 let name = policy.names.device_cookie.as_deref().unwrap_or_default();
                 for cookie in cookies(value, name.as_bytes()) {

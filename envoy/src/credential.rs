@@ -109,12 +109,9 @@ impl Presented {
                 now,
             },
         };
-        token::binding(
-            cnf,
-            &shown,
-            &mut shared.proofs.borrow_mut(),
-            &shared.key.secret(),
-        )
+        token::binding(cnf, &shown, &shared.key.secret(), |mark| {
+            shared.proofs.is_first(mark, &shared.metrics, now)
+        })
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Crowd {
     /// CAS number of the mark this copy is from.
     mark: Cell<u32>,
     due: Cell<i64>,
+    /// Lessons there was no room for since the last tick.
+    dropped: Cell<i64>,
 }
 
 impl Crowd {
@@ -41,6 +43,7 @@ impl Crowd {
             pending: RefCell::default(),
             mark: Cell::new(0),
             due: Cell::new(0),
+            dropped: Cell::new(0),
         }
     }
 
@@ -55,11 +58,14 @@ impl Crowd {
         let mut pending = self.pending.borrow_mut();
         if pending.len() < MOST {
             pending.push(lesson);
+        } else {
+            self.dropped.set(self.dropped.get().saturating_add(1));
         }
     }
 
     /// Flushes and refreshes, when there is something to flush or refresh.
     pub(crate) fn tick(&self, metrics: &Metrics, now: i64) {
+        metrics.add(Count::LessonsDropped, self.dropped.take());
         let pending = self.pending.borrow().len();
         // A time that is further away than the period is of another clock.
         let due = self.due.get();

@@ -20,7 +20,7 @@ use crate::credential;
 use crate::host::{self, MapType};
 use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
-use crate::request::{certificate, client, fingerprint, network, parsed, text};
+use crate::request::{certificate, client, fingerprint, network, parsed, text, workload};
 use crate::shared::Shared;
 use crate::step_up;
 use crate::store::Found;
@@ -84,11 +84,13 @@ impl Exchange {
         let now_ms = host::now_ms();
         let presented = credential::present(&headers, shared, now_ms.div_euclid(1000));
         let fingerprint = fingerprint(policy);
-        let certificate = if policy.credentials.mtls || presented.names_certificate() {
+        let pinned = policy.pins.look_at_certificates();
+        let certificate = if policy.credentials.mtls || presented.names_certificate() || pinned {
             certificate()
         } else {
             Vec::new()
         };
+        let workload = workload(pinned);
         let now = now_ms.div_euclid(1000);
         let session = SessionSignals {
             binding: presented.binding(&headers, &certificate, shared, now),
@@ -105,7 +107,7 @@ impl Exchange {
             now_ms,
             standing: presented.standing(),
             network: network(&headers),
-            client: client(&headers, &fingerprint, &certificate),
+            client: client(&headers, &fingerprint, &certificate, &workload),
             session,
             request: RequestSignals {
                 method: headers.method,
@@ -184,9 +186,8 @@ impl Exchange {
         let policy = &shared.policy;
         let id = shared.decision_id(signals.now_ms, features);
         let decision = &assessment.decision;
-        shared
-            .metrics
-            .decision(decision, contract::percent(assessment.score.probability));
+        let place = login::place(policy, tier);
+        shared.metrics.decision(assessment, features, place);
         for piece in &assessment.reasons {
             if piece.nats >= 0.05 || piece.nats == 0.0 || piece.reason.nature() == Nature::Note {
                 shared.metrics.reason(piece.reason);
@@ -196,17 +197,16 @@ impl Exchange {
         if !routine {
             shared.verdicts.note(&id, features);
         }
-        if policy.config.audit.enabled && !routine {
-            let record = audit::Record {
-                policy,
-                tier,
-                signals,
-                features,
-                assessment,
-                id: &id,
-            };
-            log::info!("{}", audit::line(&record));
-        }
+        let record = audit::Record {
+            policy,
+            tier,
+            signals,
+            features,
+            assessment,
+            id: &id,
+        };
+        let journal = &shared.journal;
+        journal.write(&record, routine, &shared.key, &shared.metrics);
         for (name, value) in [
             ("stepgate.decision", decision.action().as_str()),
             ("stepgate.would", decision.would.as_str()),
@@ -250,7 +250,7 @@ impl Exchange {
             self.pending = Some(Pending {
                 features: *features,
                 assessment: assessment.clone(),
-                tier: login::place(policy, tier),
+                tier: place,
                 teaches,
                 cookie,
             });
@@ -298,7 +298,10 @@ impl Context for Exchange {}
 impl HttpContext for Exchange {
     fn on_http_request_headers(&mut self, _: usize, ended: bool) -> Action {
         match self.shared.clone() {
-            Some(shared) => self.on_request(&shared, Arrived::Headers { ended }),
+            Some(shared) => {
+                let arrived = Arrived::Headers { ended };
+                shared.metrics.timed(|| self.on_request(&shared, arrived))
+            }
             None => Action::Continue,
         }
     }

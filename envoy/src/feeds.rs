@@ -12,7 +12,6 @@ use stepgate::signals::keyed::HashKey;
 use crate::crowd::Crowd;
 use crate::delivery::Delivery;
 use crate::fetch::{Source, Target};
-use crate::host::{self, MetricType};
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
 use crate::store::Store;
@@ -30,8 +29,6 @@ struct One {
     source: Source,
     says: RefCell<Document>,
     delivery: Delivery,
-    /// Since when it is as it is, in seconds.
-    age: Option<u32>,
 }
 
 impl Feeds {
@@ -74,12 +71,10 @@ impl Feeds {
                 authorization,
                 counts: [Count::FeedFetched, Count::FeedFailed],
             };
-            let gauge = format!("stepgate_feed_age_seconds.feed=.={};.;", written.name);
             feeds.push(One {
                 source: Source::new(target, &id, Rc::clone(memory), now),
                 says: RefCell::default(),
                 delivery: Delivery::new(memory, key, written.max_snapshot_bytes),
-                age: host::define_metric(MetricType::Gauge, &gauge).ok(),
             });
         }
         Ok(Self {
@@ -99,18 +94,17 @@ impl Feeds {
     }
 
     /// Takes what any VM has fetched since the last time.
-    pub(crate) fn take(&self, now: i64) {
+    pub(crate) fn take(&self, metrics: &Metrics, now: i64) {
         let changed = Cell::new(false);
-        for one in &self.feeds {
+        for (place, one) in self.feeds.iter().enumerate() {
             let age = one.source.take(now, |body| {
                 let document = self.read(body, now)?;
                 one.says.replace(document);
                 changed.set(true);
                 Ok(())
             });
-            if let Some(gauge) = one.age {
-                host::record_metric(gauge, u64::try_from(age).unwrap_or(0));
-            }
+            let age = u64::try_from(age).unwrap_or(0);
+            metrics.record(Count::FeedAge, place, age);
         }
         if changed.get() {
             self.put_together();

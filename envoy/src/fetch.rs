@@ -70,9 +70,7 @@ impl Target {
                 .map(|value| ("authorization", value)),
         );
         let timeout = Duration::from_secs(self.timeout_seconds.into());
-        // The one wrapper of the SDK that is used: its dispatcher must know the call to deliver the answer.
-        proxy_wasm::hostcalls::dispatch_http_call(&self.cluster, headers, None, vec![], timeout)
-            .map_err(|_| "the host does not know the cluster".to_owned())
+        host::call(&self.cluster, headers, timeout).map_err(str::to_owned)
     }
 }
 

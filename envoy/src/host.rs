@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "the ABI is pointers and lengths")]
 
 use std::ptr;
+use std::time::Duration;
 
 /// Result of a host call: the ABI's status when it is not `Ok`.
 pub(crate) type HostResult<T> = Result<T, Status>;
@@ -96,10 +97,15 @@ impl log::Log for HostLog {
 
 /// Milliseconds since 1970; 0 when the host has no clock.
 pub(crate) fn now_ms() -> i64 {
+    now_us() / 1000
+}
+
+/// Microseconds since 1970; 0 when the host has no clock.
+pub(crate) fn now_us() -> i64 {
     let mut nanoseconds = 0u64;
     // SAFETY: a pointer to a live integer.
     let status = unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-    check(status).map_or(0, |()| (nanoseconds / 1_000_000) as i64)
+    check(status).map_or(0, |()| (nanoseconds / 1000) as i64)
 }
 
 pub(crate) fn set_tick_period(milliseconds: u32) -> HostResult<()> {
@@ -221,13 +227,21 @@ pub(crate) fn activate(context: u32) -> HostResult<()> {
     check(unsafe { abi::proxy_set_effective_context(context) })
 }
 
-/// Whether the host can call out and deliver the answer to `context`: an empty call is a bad argument where it can.
+/// Whether the host can call out and deliver the answer to `context`.
 pub(crate) fn can_call_out(context: u32) -> bool {
+    let takes_calls = takes_calls();
+    // SAFETY: no pointers.
+    takes_calls && unsafe { abi::proxy_set_effective_context(context) } == 0
+}
+
+/// Whether a call would be answered with a status that the SDK's wrapper knows; on any other it stops the VM. An empty call is a
+/// bad argument where calls are taken.
+fn takes_calls() -> bool {
     let mut token = 0u32;
     let nothing = [0u8; 4];
-    // SAFETY: pointers and lengths of live slices; no pointers in the second call.
-    let (call, activate) = unsafe {
-        let call = abi::proxy_http_call(
+    // SAFETY: pointers and lengths of live slices, a pointer to a live integer.
+    let status = unsafe {
+        abi::proxy_http_call(
             nothing.as_ptr(),
             0,
             nothing.as_ptr(),
@@ -238,11 +252,23 @@ pub(crate) fn can_call_out(context: u32) -> bool {
             nothing.len(),
             1,
             &raw mut token,
-        );
-        (call, abi::proxy_set_effective_context(context))
+        )
     };
-    // The SDK's dispatcher stops the VM on any other status of either call.
-    matches!(call, 2 | 10) && activate == 0
+    matches!(status, 2 | 10)
+}
+
+/// Calls out. The one wrapper of the SDK that is used: its dispatcher must know the call to deliver the answer.
+pub(crate) fn call(
+    cluster: &str,
+    headers: Vec<(&str, &str)>,
+    timeout: Duration,
+) -> Result<u32, &'static str> {
+    // A host that took calls at the start may not take them now.
+    if !takes_calls() {
+        return Err("the host takes no calls");
+    }
+    proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout)
+        .map_err(|_| "the host does not know the cluster")
 }
 
 pub(crate) fn define_metric(kind: MetricType, name: &str) -> HostResult<u32> {

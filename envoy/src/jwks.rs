@@ -79,7 +79,8 @@ impl Sources {
             });
             oldest = oldest.max(age);
         }
-        metrics.keys_are_old(oldest);
+        let oldest = u64::try_from(oldest).unwrap_or(0);
+        metrics.record(Count::JwksAge, 0, oldest);
     }
 
     /// The same between two ticks, for a token that cannot wait; not often. Whether it looked.

@@ -6,6 +6,7 @@
 )]
 
 mod capabilities;
+mod census;
 mod collect;
 mod credential;
 mod crowd;
@@ -15,12 +16,14 @@ mod exchange;
 mod feeds;
 mod fetch;
 mod host;
+mod journal;
 mod jwks;
 mod login;
 mod memory;
 mod metadata;
 mod metrics;
 mod pairs;
+mod proofs;
 mod request;
 mod root;
 mod shared;

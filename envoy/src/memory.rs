@@ -2,7 +2,7 @@
 //! May use: host calls, the hash key for seals.
 //! Must not: know what a value means, or let a damaged or foreign value pass as a sealed one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::{Arguments, Write};
 
@@ -43,6 +43,7 @@ pub(crate) struct Memory {
     key: RefCell<String>,
     seal: HashKey,
     place: Place,
+    damaged: Cell<i64>,
 }
 
 impl Memory {
@@ -55,6 +56,7 @@ impl Memory {
             key: RefCell::new(key),
             seal,
             place: place(&probe),
+            damaged: Cell::new(0),
         }
     }
 
@@ -100,14 +102,27 @@ impl Memory {
         let Ok((mut value, cas)) = self.get(name) else {
             return (None, IF_ABSENT);
         };
-        let Some((seal, body)) = value.split_first_chunk::<SEAL>() else {
-            return (None, cas);
-        };
-        if u64::from_le_bytes(*seal) != self.seal.hash64(Domain::Checksum, body) {
+        let ours = value
+            .split_first_chunk::<SEAL>()
+            .is_some_and(|(seal, body)| {
+                u64::from_le_bytes(*seal) == self.seal.hash64(Domain::Checksum, body)
+            });
+        if !ours {
+            self.found_damaged();
             return (None, cas);
         }
         value.drain(..SEAL);
         (Some(value), cas)
+    }
+
+    /// Notes a value under our names that nobody of ours wrote.
+    pub(crate) fn found_damaged(&self) {
+        self.damaged.set(self.damaged.get().saturating_add(1));
+    }
+
+    /// How many such values were read since this was last asked.
+    pub(crate) fn take_damaged(&self) -> i64 {
+        self.damaged.take()
     }
 
     /// Stores a value with a keyed checksum: shared data without a `vm_id` is common to all plugins of the process.

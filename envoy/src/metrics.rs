@@ -1,158 +1,119 @@
-//! Counters, gauges and histograms: a fixed set, defined once per VM.
-//! May use: host calls.
+//! Counters, gauges and histograms: the engine's table of metrics, defined once per VM.
+//! May use: host calls, the engine's table.
 //! Must not: make a name from anything a client sends.
-//!
-//! Labels are written the way Istio's stats tags read them, `name.label=.=value;.;`; `docs/operations.md` has the rule
-//! for plain Envoy.
 
-use stepgate::decision::Decision;
-use stepgate::evidence::REASONS;
-use stepgate::headers::mode_word;
-use stepgate::policy::Mode;
+use std::cell::Cell;
+
+use stepgate::assess::Assessment;
+use stepgate::evidence::Reason;
+use stepgate::headers::percent;
+use stepgate::metrics::{Label, METRICS, Type, kind_place, mode_place, tier_place};
+use stepgate::policy::Policy;
+use stepgate::signals::features::Features;
 
 use crate::host::{self, MetricType};
 
-/// What is counted without labels.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Count {
-    Learned,
-    LearnSkipped,
-    CasRetry,
-    Evicted,
-    BadPage,
-    BadRecord,
-    SpoofedHeader,
-    TokenKnown,
-    TokenVerified,
-    JwksFetched,
-    JwksFailed,
-    FeedFetched,
-    FeedFailed,
-    VerdictApplied,
-    VerdictUnknown,
-    SnapshotRecord,
-    SnapshotRefused,
-    BodyTimeout,
-    ReceiptIssued,
-    ReturnAddressRefused,
-}
+pub(crate) use stepgate::metrics::Metric as Count;
 
-const COUNTS: [(Count, &str); 20] = [
-    (Count::Learned, "stepgate_learned_total"),
-    (Count::LearnSkipped, "stepgate_learning_skipped_total"),
-    (Count::CasRetry, "stepgate_cas_retries_total"),
-    (Count::Evicted, "stepgate_evictions_total"),
-    (Count::BadPage, "stepgate_bad_pages_total"),
-    (Count::BadRecord, "stepgate_bad_records_total"),
-    (Count::SpoofedHeader, "stepgate_spoofed_headers_total"),
-    (Count::TokenKnown, "stepgate_tokens_known_total"),
-    (Count::TokenVerified, "stepgate_tokens_verified_total"),
-    (Count::JwksFetched, "stepgate_jwks_fetched_total"),
-    (Count::JwksFailed, "stepgate_jwks_failed_total"),
-    (Count::FeedFetched, "stepgate_feeds_fetched_total"),
-    (Count::FeedFailed, "stepgate_feeds_failed_total"),
-    (Count::VerdictApplied, "stepgate_verdicts_applied_total"),
-    (Count::VerdictUnknown, "stepgate_verdicts_unknown_total"),
-    (Count::SnapshotRecord, "stepgate_snapshot_records_total"),
-    (Count::SnapshotRefused, "stepgate_snapshot_refused_total"),
-    (Count::BodyTimeout, "stepgate_body_timeouts_total"),
-    (Count::ReceiptIssued, "stepgate_receipts_issued_total"),
-    (
-        Count::ReturnAddressRefused,
-        "stepgate_return_addresses_refused_total",
-    ),
-];
+/// Of so many requests one is timed: the clock costs a host call, and a quantile needs no more.
+const TIMED: u32 = 16;
 
-const WORDS: [&str; 4] = ["allow", "step-up", "restrict", "deny"];
-const MODES: [Mode; 2] = [Mode::Shadow, Mode::Enforce];
-
-/// Ids of all metrics. A metric the host cannot define is not counted.
+/// Ids of all series. One the host cannot define is not counted.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    counts: Vec<Option<u32>>,
-    decisions: Vec<Option<u32>>,
-    reasons: Vec<Option<u32>>,
-    score: Option<u32>,
-    configuration: Option<u32>,
-    key_age: Option<u32>,
+    ids: Vec<Vec<Option<u32>>>,
+    tiers: usize,
+    requests: Cell<u32>,
 }
 
 impl Metrics {
-    pub(crate) fn define() -> Self {
-        let define = |kind, name: &str| host::define_metric(kind, name).ok();
+    /// Defines what a policy has: looking a metric up takes locks of the process, so it is done here and not on requests.
+    pub(crate) fn define(policy: &Policy) -> Self {
+        let series = |row: &stepgate::metrics::Row| {
+            let kind = match row.kind {
+                Type::Counter => MetricType::Counter,
+                Type::Gauge => MetricType::Gauge,
+                Type::Histogram => MetricType::Histogram,
+            };
+            let names = row.metric.series(policy);
+            names
+                .iter()
+                .map(|name| host::define_metric(kind, name).ok())
+                .collect()
+        };
         Self {
-            counts: COUNTS
-                .iter()
-                .map(|(_, name)| define(MetricType::Counter, name))
-                .collect(),
-            decisions: MODES
-                .iter()
-                .flat_map(|mode| WORDS.iter().map(move |word| (mode, word)))
-                .map(|(mode, word)| {
-                    let mode = mode_word(*mode);
-                    let name =
-                        format!("stepgate_requests_total.decision=.={word};.;mode=.={mode};.;");
-                    define(MetricType::Counter, &name)
-                })
-                .collect(),
-            reasons: REASONS
-                .iter()
-                .map(|row| {
-                    let family = row.family.as_str();
-                    let name = format!(
-                        "stepgate_reasons_total.reason=.={};.;family=.={family};.;",
-                        row.code
-                    );
-                    define(MetricType::Counter, &name)
-                })
-                .collect(),
-            score: define(MetricType::Histogram, "stepgate_score"),
-            configuration: define(MetricType::Gauge, "stepgate_configuration_digest"),
-            key_age: define(MetricType::Gauge, "stepgate_jwks_age_seconds"),
+            ids: METRICS.iter().map(series).collect(),
+            tiers: Label::Tier.count(policy),
+            requests: Cell::new(0),
+        }
+    }
+
+    fn id(&self, what: Count, place: usize) -> Option<u32> {
+        self.ids.get(what as usize)?.get(place).copied().flatten()
+    }
+
+    fn add_at(&self, what: Count, place: usize, by: i64) {
+        if by > 0
+            && let Some(id) = self.id(what, place)
+        {
+            host::increment_metric(id, by);
+        }
+    }
+
+    /// Sets a gauge, or puts a value into a histogram: the series at `place` among those of the metric.
+    pub(crate) fn record(&self, what: Count, place: usize, value: u64) {
+        if let Some(id) = self.id(what, place) {
+            host::record_metric(id, value);
         }
     }
 
     pub(crate) fn add(&self, what: Count, by: i64) {
-        if by > 0
-            && let Some(Some(id)) = self.counts.get(what as usize)
-        {
-            host::increment_metric(*id, by);
-        }
+        self.add_at(what, 0, by);
     }
 
     pub(crate) fn count(&self, what: Count) {
         self.add(what, 1);
     }
 
-    /// Counts a decision, by what enforcing does or would do.
-    pub(crate) fn decision(&self, decision: &Decision, percent: u8) {
-        let mode = usize::from(decision.mode == Mode::Enforce);
-        let index = mode * WORDS.len() + decision.would as usize;
-        if let Some(Some(id)) = self.decisions.get(index) {
-            host::increment_metric(*id, 1);
-        }
-        if let Some(id) = self.score {
-            host::record_metric(id, u64::from(percent));
-        }
+    /// Counts a decision, by what enforcing does or would do. `tier` is its place in the policy.
+    pub(crate) fn decision(
+        &self,
+        assessment: &Assessment,
+        features: &Features,
+        tier: Option<usize>,
+    ) {
+        let decision = &assessment.decision;
+        let mode = mode_place(decision.mode);
+        let acted = decision.would as usize * 2 + mode;
+        self.add_at(Count::Requests, acted * self.tiers + tier_place(tier), 1);
+        let kind = kind_place(features.identity.map(|_| features.kind));
+        self.add_at(Count::Identities, acted * 4 + kind, 1);
+        let score = percent(assessment.score.probability);
+        self.record(Count::Score, mode, u64::from(score));
     }
 
-    pub(crate) fn reason(&self, reason: stepgate::evidence::Reason) {
-        if let Some(Some(id)) = self.reasons.get(reason as usize) {
-            host::increment_metric(*id, 1);
-        }
+    pub(crate) fn reason(&self, reason: Reason) {
+        self.add_at(Count::Reasons, reason as usize, 1);
     }
 
-    /// The low 32 bits of the digest of the policy in force: replicas that differ have different policies.
-    pub(crate) fn configured(&self, digest: u64) {
-        if let Some(id) = self.configuration {
-            host::record_metric(id, digest & 0xffff_ffff);
-        }
+    /// Counts a verdict that was carried out.
+    pub(crate) fn verdict(&self, owner: bool) {
+        self.add_at(Count::VerdictApplied, usize::from(owner), 1);
     }
 
-    /// How long ago the key set that was fetched longest ago was fetched, in seconds.
-    pub(crate) fn keys_are_old(&self, seconds: i64) {
-        if let Some(id) = self.key_age {
-            host::record_metric(id, u64::try_from(seconds).unwrap_or(0));
+    /// Does `work`, and times every sixteenth.
+    pub(crate) fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let number = self.requests.get();
+        self.requests.set(number.wrapping_add(1));
+        if !number.is_multiple_of(TIMED) {
+            return work();
         }
+        let start = host::now_us();
+        let done = work();
+        // A clock that was set back says nothing.
+        if let Ok(taken) = u64::try_from(host::now_us().saturating_sub(start)) {
+            self.record(Count::Evaluation, 0, taken);
+        }
+        done
     }
 }

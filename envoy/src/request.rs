@@ -22,6 +22,15 @@ pub(crate) fn certificate() -> Vec<u8> {
     host::property("connection\0sha256_peer_certificate_digest").unwrap_or_default()
 }
 
+/// The URI SAN of the client certificate, where somebody looks at it.
+pub(crate) fn workload(wanted: bool) -> Vec<u8> {
+    if wanted {
+        host::property("connection\0uri_san_peer_certificate").unwrap_or_default()
+    } else {
+        Vec::new()
+    }
+}
+
 pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().map(str::trim)
 }
@@ -88,6 +97,7 @@ pub(crate) fn client<'a>(
     headers: &Collected<'a>,
     fingerprint: &'a [u8],
     certificate: &'a [u8],
+    workload: &'a [u8],
 ) -> ClientSignals<'a> {
     let given = |bytes: &'a [u8]| (!bytes.is_empty()).then_some(bytes);
     let hints = &headers.hints;
@@ -105,6 +115,7 @@ pub(crate) fn client<'a>(
             None => headers.tls,
         },
         certificate: Field::from(given(certificate)),
+        workload: Field::from(given(workload)),
         device: headers.device,
     }
 }

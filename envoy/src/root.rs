@@ -15,7 +15,7 @@ use crate::exchange::Exchange;
 use crate::host::{self, BufferType};
 use crate::memory::Memory;
 use crate::metadata;
-use crate::metrics::Metrics;
+use crate::metrics::{Count, Metrics};
 use crate::shared::Shared;
 use crate::store::Store;
 
@@ -64,10 +64,17 @@ impl Root {
         let memory = Memory::open(&String::from_utf8_lossy(&root_id), key);
         let memory = Rc::new(memory);
         let store = Store::open(Rc::clone(&memory), policy.memory, key)?;
-        let metrics = Metrics::define();
-        metrics.configured(policy.digest);
+        let metrics = Metrics::define(&policy);
         let now = host::now_ms();
         let shared = Shared::new(policy, key, &memory, store, metrics, now)?;
+        let digest = shared.policy.digest;
+        shared
+            .metrics
+            .record(Count::ConfigurationDigest, 0, digest & 0xffff_ffff);
+        let number = generation(&memory, digest);
+        shared
+            .metrics
+            .record(Count::ConfigurationGeneration, 0, number);
         shared.refresh(now);
         self.find_out(&shared, &memory);
         self.take_over(root_id);
@@ -131,6 +138,7 @@ impl Root {
         shared.refresh(now);
         let seconds = u32::try_from(now.div_euclid(1000)).unwrap_or(0);
         shared.close_idle(seconds);
+        shared.journal.sweep(seconds);
         if self.is_newest() {
             shared.warn_of_expired(seconds);
             shared.work(self.can_call_out, now);
@@ -177,6 +185,31 @@ fn policy_text(bytes: Vec<u8>) -> Result<String, PolicyError> {
         path: String::new(),
         message: "the configuration is not UTF-8".into(),
     })
+}
+
+/// The number of a policy among those this process has taken: every VM takes each, the first one counts it.
+fn generation(memory: &Memory, digest: u64) -> u64 {
+    let name = format_args!("generation");
+    let mut number = 0;
+    // A VM that is faster has counted the same policy.
+    for _ in 0..2 {
+        let (value, cas) = memory.open_sealed(name);
+        let (last, known) = value
+            .as_deref()
+            .and_then(<[u8]>::split_first_chunk)
+            .and_then(|(last, rest)| Some((u64::from_le_bytes(*last), rest.first_chunk()?)))
+            .map_or((0, 0), |(last, known)| (last, u64::from_le_bytes(*known)));
+        number = known;
+        if known > 0 && last == digest {
+            break;
+        }
+        number = known.saturating_add(1);
+        let bytes = [digest.to_le_bytes(), number.to_le_bytes()].concat();
+        if memory.set_sealed(name, &bytes, cas).is_ok() {
+            break;
+        }
+    }
+    number
 }
 
 fn hash_key(policy: &Policy) -> HashKey {

@@ -18,16 +18,19 @@ use stepgate::policy::{Policy, PolicyError};
 use stepgate::receipt::Receipts;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{Domain, HashKey, Locator};
-use stepgate::token::{self, Issuer, KeySet, Proofs, TokenCache};
+use stepgate::token::{self, Issuer, KeySet, TokenCache};
 
+use crate::census::Census;
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
 use crate::crowd::Crowd;
 use crate::feeds::Feeds;
+use crate::journal::Journal;
 use crate::jwks::Sources;
 use crate::login::Holding;
 use crate::memory::Memory;
 use crate::metrics::{Count, Metrics};
+use crate::proofs::Proofs;
 use crate::snapshot::Loading;
 use crate::store::{Found, Store, Written};
 use crate::verdicts::Verdicts;
@@ -51,13 +54,14 @@ pub(crate) struct Shared {
     pub(crate) verdicts: Verdicts,
     loading: Loading,
     pub(crate) metrics: Metrics,
+    pub(crate) journal: Journal,
+    census: Census,
     /// Requests that wait for their bodies.
     pub(crate) holding: Holding,
     windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
-    /// DPoP proofs this VM has seen.
-    pub(crate) proofs: RefCell<Proofs>,
+    pub(crate) proofs: Proofs,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
     /// Numbers the decisions, from a random one on: VMs are copies of each other and decide in the same millisecond.
@@ -96,11 +100,13 @@ impl Shared {
                 &metrics,
             ),
             metrics,
+            journal: Journal::new(&policy),
+            census: Census::default(),
             holding: Holding::default(),
             windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
-            proofs: RefCell::default(),
+            proofs: Proofs::new(memory),
             generation: Cell::new(0),
             decisions: Cell::new(RandomState::new().hash_one(now)),
             expired: Cell::new(0),
@@ -136,12 +142,15 @@ impl Shared {
     pub(crate) fn refresh(&self, now: i64) {
         let replace = |issuer, keys| self.replace_keys(issuer, keys);
         self.sources.take(&self.metrics, &replace, now);
-        self.feeds.take(now);
+        self.feeds.take(&self.metrics, now);
         self.crowd.tick(&self.metrics, now);
+        self.metrics.add(Count::BadValue, self.store.damaged());
     }
 
     /// Does a piece of what one VM does for all.
     pub(crate) fn work(&self, can_call_out: bool, now: i64) {
+        self.metrics.count(Count::Heartbeat);
+        self.census.tick(&self.store, &self.metrics);
         if can_call_out {
             self.sources.fetch(&self.metrics, now);
             self.feeds.fetch(&self.metrics, now);

@@ -99,8 +99,11 @@ impl Store {
             key: key.hash64(Domain::Checksum, b"layout"),
         };
         match store.memory.get(format_args!("layout")) {
-            Ok((found, _)) if found.len() == Layout::BYTES => layout.check(&found)?,
-            Ok(_) | Err(Status::NOT_FOUND) => {
+            Ok((found, _)) if Layout::is_one(&found) => layout.check(&found)?,
+            found @ (Ok(_) | Err(Status::NOT_FOUND)) => {
+                if found.is_ok() {
+                    store.memory.found_damaged();
+                }
                 if store.memory.grows() {
                     store.create();
                 }
@@ -129,6 +132,18 @@ impl Store {
         }
     }
 
+    /// How many pages a table has.
+    pub(crate) fn pages_of(&self, kind: PageKind) -> u64 {
+        kind.share(self.pages)
+    }
+
+    /// A page by its place, to be looked at only; what is wrong with it is counted where it is used.
+    pub(crate) fn look(&self, kind: PageKind, index: u64) -> Option<Page> {
+        let name = Name { kind, index };
+        let (bytes, _) = self.memory.get(format_args!("{name}")).ok()?;
+        Some(Page::read(bytes, kind, &self.key).0)
+    }
+
     fn name<R: Record>(&self, locator: Locator) -> Name {
         Name {
             kind: R::KIND,
@@ -140,7 +155,8 @@ impl Store {
         match self.memory.get(format_args!("{name}")) {
             Ok((bytes, cas)) => {
                 let (page, health) = Page::read(bytes, name.kind, &self.key);
-                if health == PageHealth::Bad {
+                // Nor is an empty one ours: pages are created whole, and stay so.
+                if matches!(health, PageHealth::Bad | PageHealth::Fresh) {
                     metrics.count(Count::BadPage);
                 }
                 Some((page, cas, health))
@@ -161,6 +177,11 @@ impl Store {
             Ok(None) => Found::Nothing,
             Err(_) => Found::Unreadable,
         }
+    }
+
+    /// How many values under our names nobody of ours wrote, since this was last asked; pages are counted by themselves.
+    pub(crate) fn damaged(&self) -> i64 {
+        self.memory.take_damaged()
     }
 
     /// The record of an identity or a source, or a profile.
@@ -236,7 +257,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// What must hold for the life of the process.
+/// What must hold for the life of the process. Its checksum is not keyed: it must tell another key from garbage.
 struct Layout {
     pages: u64,
     key: u64,
@@ -245,12 +266,23 @@ struct Layout {
 impl Layout {
     const BYTES: usize = 16;
 
-    fn bytes(&self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        for (slot, part) in bytes.chunks_exact_mut(8).zip([self.pages, self.key]) {
-            slot.copy_from_slice(&part.to_le_bytes());
-        }
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = [self.pages.to_le_bytes(), self.key.to_le_bytes()].concat();
+        let check = HashKey::PUBLIC.hash64(Domain::Checksum, &bytes);
+        bytes.extend_from_slice(&check.to_le_bytes());
         bytes
+    }
+
+    /// Whether a layout was written here, by whomever.
+    fn is_one(found: &[u8]) -> bool {
+        found
+            .split_at_checked(Self::BYTES)
+            .is_some_and(|(parts, check)| {
+                check
+                    == HashKey::PUBLIC
+                        .hash64(Domain::Checksum, parts)
+                        .to_le_bytes()
+            })
     }
 
     /// Compares with what the process started with.
@@ -259,7 +291,8 @@ impl Layout {
             path: path.into(),
             message,
         };
-        let (pages, key) = found.split_at_checked(8).unwrap_or_default();
+        let parts = found.get(..Self::BYTES).unwrap_or_default();
+        let (pages, key) = parts.split_at_checked(8).unwrap_or_default();
         if pages != self.pages.to_le_bytes() {
             let started = pages.try_into().map_or(0, u64::from_le_bytes);
             let mib = |pages: u64| (pages * PAGE_BYTES as u64) >> 20;

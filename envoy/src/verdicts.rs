@@ -141,7 +141,7 @@ impl Verdicts {
             }
             let by_id = matches!(verdict.of, Judged::Decision(_));
             if by_id || matches!(written, Written::Yes) {
-                metrics.count(Count::VerdictApplied);
+                metrics.verdict(owner);
             }
             if let Judged::Decision(id) = verdict.of {
                 entry.judged = judged;

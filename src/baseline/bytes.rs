@@ -46,6 +46,20 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// A number of one to five bytes, seven bits each, lowest first (LEB128).
+    pub fn var(&mut self) -> Option<u32> {
+        let mut value = 0;
+        for shift in (0..35).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f) << shift;
+            value |= u32::try_from(bits).ok()?;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
     /// A finite, non-negative count; anything else is damage.
     pub fn count(&mut self) -> Option<f32> {
         self.array()
@@ -91,6 +105,15 @@ impl Writer<'_> {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
+    /// A number in as few bytes as it needs: small ones take one.
+    pub fn var(&mut self, mut value: u32) {
+        while value >= 0x80 {
+            self.u8(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.u8(value as u8);
+    }
+
     /// A count.
     pub fn count(&mut self, value: f32) {
         self.0.extend_from_slice(&value.to_le_bytes());
@@ -99,5 +122,23 @@ impl Writer<'_> {
     /// Bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_as_many_bytes_as_they_need() {
+        for (value, length) in [(0, 1), (127, 1), (128, 2), (16_384, 3), (u32::MAX, 5)] {
+            let mut bytes = Vec::new();
+            Writer(&mut bytes).var(value);
+            assert_eq!(bytes.len(), length, "{value}");
+            assert_eq!(Reader::new(&bytes).var(), Some(value));
+            assert_eq!(Reader::new(&bytes[1..]).var().is_some(), length > 1);
+        }
+        assert_eq!(Reader::new(&[0xff; 9]).var(), None);
+        assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).var(), None);
     }
 }

@@ -13,6 +13,10 @@ const UNIT: u8 = 4;
 /// Days after which every count is halved. The halvings fall on fixed days, so that histograms merge.
 const PERIOD: u16 = 120;
 
+/// So many hours take no more bytes with their numbers than behind a bitmap; and what says that there is a bitmap.
+const FEW: usize = 6;
+const MANY: u8 = 0xff;
+
 /// Decayed counts per hour; 0–23 weekdays, 24–47 weekends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
@@ -120,20 +124,24 @@ impl Hours {
         }
     }
 
-    /// Appends the hours in use: a bitmap and a byte for each bit.
+    /// Appends the hours in use: a bitmap and a byte for each bit, or where they are few each with its number.
     pub fn encode(&self, out: &mut Writer<'_>) {
-        let mut used = 0u64;
-        for (bin, count) in self.bins.iter().enumerate() {
-            if *count > 0 {
-                used |= 1 << bin;
-            }
-        }
         out.u16(self.period);
-        out.u32(used as u32);
-        out.u16((used >> 32) as u16);
-        for count in self.bins.iter().filter(|count| **count > 0) {
-            out.u8(*count);
+        let used = || (0..).zip(&self.bins).filter(|(_, count)| **count > 0);
+        let few = used().count();
+        if few <= FEW {
+            out.u8(few as u8);
+            for (bin, count) in used() {
+                out.u8(bin);
+                out.u8(*count);
+            }
+            return;
         }
+        let bitmap = used().fold(0_u64, |map, (bin, _)| map | 1 << bin);
+        out.u8(MANY);
+        out.u32(bitmap as u32);
+        out.u16((bitmap >> 32) as u16);
+        used().for_each(|(_, count)| out.u8(*count));
     }
 
     /// Reads a histogram back; `None` when the bytes are not one.
@@ -142,11 +150,22 @@ impl Hours {
             period: input.u16()?,
             ..Self::default()
         };
-        let used = u64::from(input.u32()?) | u64::from(input.u16()?) << 32;
-        for (bin, slot) in hours.bins.iter_mut().enumerate() {
-            if used & (1 << bin) != 0 {
-                *slot = input.u8().filter(|count| *count > 0)?;
+        let few = input.u8()?;
+        if few == MANY {
+            let used = u64::from(input.u32()?) | u64::from(input.u16()?) << 32;
+            for (bin, slot) in hours.bins.iter_mut().enumerate() {
+                if used & (1 << bin) != 0 {
+                    *slot = input.u8().filter(|count| *count > 0)?;
+                }
             }
+            return Some(hours);
+        }
+        let mut next = 0;
+        for _ in 0..few {
+            let bin = usize::from(input.u8()?);
+            let slot = hours.bins.get_mut(bin).filter(|_| bin >= next)?;
+            *slot = input.u8().filter(|count| *count > 0)?;
+            next = bin + 1;
         }
         Some(hours)
     }
@@ -184,7 +203,25 @@ mod tests {
         }
         let mut bytes = Vec::new();
         hours.encode(&mut Writer(&mut bytes));
-        assert_eq!(bytes.len(), 9);
+        assert_eq!(bytes.len(), 5);
         assert_eq!(Hours::decode(&mut Reader::new(&bytes)), Some(hours));
+    }
+
+    #[test]
+    fn few_and_many_hours_survive_encoding() {
+        for used in 0..=BINS {
+            let mut hours = Hours::default();
+            for at in 0..used {
+                hours.learn(Hour {
+                    hour: at % 24,
+                    weekend: at >= 24,
+                    day: 20_000,
+                });
+            }
+            let mut bytes = Vec::new();
+            hours.encode(&mut Writer(&mut bytes));
+            assert!(bytes.len() <= 9 + used, "{used}: {}", bytes.len());
+            assert_eq!(Hours::decode(&mut Reader::new(&bytes)), Some(hours));
+        }
     }
 }

@@ -114,6 +114,12 @@ pub struct IdentityRecord {
     pub contained: Contained,
     /// Languages, hashed; people only.
     pub language: Values<2>,
+    /// Cities, hashed.
+    pub city: Values<3>,
+    /// Whether networks were hosting providers': 1 no, 2 yes.
+    pub hosting: Values<2>,
+    /// Risky grants.
+    pub grant: Values<2>,
 }
 
 /// Calls a method on every table of values.
@@ -163,6 +169,18 @@ macro_rules! each_values {
         }
         {
             let $values = &mut $record.language;
+            $body
+        }
+        {
+            let $values = &mut $record.city;
+            $body
+        }
+        {
+            let $values = &mut $record.hosting;
+            $body
+        }
+        {
+            let $values = &mut $record.grant;
             $body
         }
     }};
@@ -237,6 +255,9 @@ impl IdentityRecord {
         self.lately.merge(&other.lately);
         self.oauth.merge(&other.oauth);
         self.language.merge(&other.language);
+        self.city.merge(&other.city);
+        self.hosting.merge(&other.hosting);
+        self.grant.merge(&other.grant);
         self.multi_factor += other.multi_factor;
         self.contained.merge(&other.contained);
         for event in other.recent {

@@ -18,6 +18,13 @@ const PERIOD: u32 = 1800;
 /// Fewer tries than this are forgotten.
 const FORGOTTEN: f64 = 0.25;
 
+/// What there is, in a byte: how many networks tried in its lowest bits.
+const TRIED: u8 = 0x0f;
+const FAILED: u8 = 0x10;
+const FAILING: u8 = 0x20;
+const USED_NETWORKS: u8 = 0x40;
+const USED_DEVICES: u8 = 0x80;
+
 /// Failed tries from one network: 12 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Tries {
@@ -134,38 +141,49 @@ impl Lately {
         self.devices.merge(&other.devices);
     }
 
-    /// Appends 5 bytes for an identity at rest, about 18 in use, 145 at most.
-    pub fn encode(&self, out: &mut Writer<'_>) {
-        out.u8(self.tries.len() as u8);
+    /// Appends a byte for an identity at rest, about 9 in use, 145 at most. `now` is any time near it.
+    pub fn encode(&self, now: u32, out: &mut Writer<'_>) {
+        let recent = [&self.failing, &self.networks, &self.devices];
+        let bits = recent.iter().zip([FAILING, USED_NETWORKS, USED_DEVICES]);
+        let some = bits.filter(|(recent, _)| !recent.is_empty());
+        let present = some.fold(self.tries.len() as u8, |all, (_, bit)| all | bit);
+        let failed = self.failed != Decayed::default();
+        out.u8(present | (u8::from(failed) * FAILED));
         for tries in &self.tries {
             out.u32(tries.prefix);
             tries.failed.encode(out);
         }
-        self.failing.encode_sparse(out);
-        if !self.failing.is_empty() || self.failed.at() != 0 {
-            out.u8(1);
+        if failed {
             self.failed.encode(out);
-        } else {
-            out.u8(0);
         }
-        self.networks.encode_sparse(out);
-        self.devices.encode_sparse(out);
+        for recent in recent {
+            if !recent.is_empty() {
+                recent.encode_sparse(now / PERIOD, out);
+            }
+        }
     }
 
-    /// Reads it back.
-    pub fn decode(input: &mut Reader<'_>) -> Option<Self> {
+    /// Reads it back, with the same `now`.
+    pub fn decode(now: u32, input: &mut Reader<'_>) -> Option<Self> {
         let mut lately = Self::default();
-        for _ in 0..input.u8()? {
+        let present = input.u8()?;
+        for _ in 0..present & TRIED {
             let prefix = input.u32()?;
             let failed = Decayed::decode(input)?;
             lately.tries.try_push(Tries { prefix, failed }).ok()?;
         }
-        lately.failing = Recent::decode_sparse(input)?;
-        if input.u8()? == 1 {
+        if present & FAILED != 0 {
             lately.failed = Decayed::decode(input)?;
         }
-        lately.networks = Recent::decode_sparse(input)?;
-        lately.devices = Recent::decode_sparse(input)?;
+        for (bit, recent) in [
+            (FAILING, &mut lately.failing),
+            (USED_NETWORKS, &mut lately.networks),
+            (USED_DEVICES, &mut lately.devices),
+        ] {
+            if present & bit != 0 {
+                *recent = Recent::decode_sparse(now / PERIOD, input)?;
+            }
+        }
         Some(lately)
     }
 }
@@ -200,14 +218,14 @@ mod tests {
             lately.used(i * 3, i * 7, NOW + i / 4);
         }
         let mut bytes = Vec::new();
-        lately.encode(&mut Writer(&mut bytes));
+        lately.encode(NOW, &mut Writer(&mut bytes));
         assert!(bytes.len() <= 145, "{}", bytes.len());
-        assert_eq!(Lately::decode(&mut Reader::new(&bytes)), Some(lately));
+        assert_eq!(Lately::decode(NOW, &mut Reader::new(&bytes)), Some(lately));
         bytes.clear();
-        Lately::default().encode(&mut Writer(&mut bytes));
-        assert_eq!(bytes.len(), 5);
+        Lately::default().encode(NOW, &mut Writer(&mut bytes));
+        assert_eq!(bytes, [0]);
         assert_eq!(
-            Lately::decode(&mut Reader::new(&bytes)),
+            Lately::decode(NOW, &mut Reader::new(&bytes)),
             Some(Lately::default())
         );
     }

@@ -84,6 +84,8 @@ pub struct Step {
     pub privileged: bool,
     /// On a sensitive route.
     pub sensitive: bool,
+    /// Links of the chain that takes an account over.
+    pub takeover: u8,
     /// Refused by the upstream: 401, 403 or 404.
     pub refused: bool,
     /// Response bytes.
@@ -102,6 +104,8 @@ struct Turn {
     requests: u16,
     refused: u16,
     sensitive: u16,
+    /// Links of the chain that takes an account over.
+    takeover: u8,
     /// Linear counting of objects in 128 bits (Whang et al. 1990): good to 300.
     objects: u128,
 }
@@ -115,6 +119,8 @@ pub struct Lately {
     pub refused: f64,
     /// Of these on sensitive routes.
     pub sensitive: f64,
+    /// Links of the chain that takes an account over, as bits.
+    pub takeover: u8,
     /// Distinct objects.
     pub objects: f64,
 }
@@ -222,6 +228,7 @@ impl Ongoing {
             requests: sum(|turn| turn.requests),
             refused: sum(|turn| turn.refused),
             sensitive: sum(|turn| turn.sensitive),
+            takeover: turns.iter().fold(0, |all, turn| all | turn.takeover),
             objects: distinct(turns.iter().fold(0, |all, turn| all | turn.objects)),
         }
     }
@@ -303,6 +310,7 @@ impl Ongoing {
         current.requests = current.requests.saturating_add(1);
         current.refused = current.refused.saturating_add(u16::from(step.refused));
         current.sensitive = current.sensitive.saturating_add(u16::from(step.sensitive));
+        current.takeover |= step.takeover;
         if step.object != 0 {
             current.objects |= 1 << (step.object.wrapping_mul(0x9e37_79b9) >> 25);
         }

@@ -12,7 +12,7 @@ use crate::signals::keyed::{Domain, HashKey};
 /// Size of every page in bytes.
 pub const PAGE_BYTES: usize = 4096;
 /// Version of the page layout and of the records in it.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;
@@ -292,6 +292,12 @@ impl Page {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many of its bytes records take.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.slots().map(|slot| slot.size()).sum()
     }
 
     /// The bytes for shared data: always [`PAGE_BYTES`] long.

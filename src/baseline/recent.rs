@@ -100,8 +100,8 @@ impl Recent {
         })
     }
 
-    /// Appends few bits one by one: 5 bytes and one for each, at most 37.
-    pub fn encode_sparse(&self, out: &mut Writer<'_>) {
+    /// Appends few bits one by one: 2 to 6 bytes and one for each, at most 37. The period counts from one near it.
+    pub fn encode_sparse(&self, near: u32, out: &mut Writer<'_>) {
         let set = self.now.count_ones() + self.before.count_ones();
         if set > SPARSE {
             out.u8(DENSE);
@@ -112,7 +112,7 @@ impl Recent {
         if set == 0 {
             return;
         }
-        out.u32(self.period);
+        out.var(near.wrapping_sub(self.period));
         for (half, mark) in [(self.now, 0), (self.before, BITS as u8)] {
             let mut rest: u128 = half;
             while rest != 0 {
@@ -123,14 +123,14 @@ impl Recent {
     }
 
     /// Reads what [`Recent::encode_sparse`] wrote.
-    pub fn decode_sparse(input: &mut Reader<'_>) -> Option<Self> {
+    pub fn decode_sparse(near: u32, input: &mut Reader<'_>) -> Option<Self> {
         let set = input.u8()?;
         if set == DENSE {
             return Self::decode(input);
         }
         let mut recent = Self::default();
         if set > 0 {
-            recent.period = input.u32()?;
+            recent.period = near.wrapping_sub(input.var()?);
         }
         for _ in 0..set {
             let index = u32::from(input.u8()?);
@@ -318,9 +318,10 @@ mod tests {
             a.merge(&b);
             assert_eq!(a, whole);
             let mut bytes = Vec::new();
-            whole.encode_sparse(&mut Writer(&mut bytes));
+            whole.encode_sparse(7, &mut Writer(&mut bytes));
             assert!(bytes.len() <= 37);
-            assert_eq!(Recent::decode_sparse(&mut Reader::new(&bytes)), Some(whole));
+            let read = Recent::decode_sparse(7, &mut Reader::new(&bytes));
+            assert_eq!(read, Some(whole));
         }
     }
 

@@ -1,8 +1,6 @@
 //! The session slot: where and with what a session was used, and the challenges it was given.
-//! May use: the byte codec.
+//! May use: std.
 //! Must not: judge a move.
-
-use super::bytes::{Reader, Writer};
 
 /// A network a session was used from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -91,52 +89,5 @@ impl Session {
             self.seen = self.seen.max(now);
         }
         changed
-    }
-
-    pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        for field in [
-            self.id,
-            self.seen,
-            self.auth_time,
-            self.first.prefix,
-            self.first.asn,
-            self.latest.prefix,
-            self.latest.asn,
-            self.before.prefix,
-            self.before.asn,
-            self.left,
-            self.client.exact,
-            self.client.family,
-            self.challenged,
-        ] {
-            out.u32(field);
-        }
-        out.u8(self.unsolved);
-        out.u8(self.alternations);
-    }
-
-    pub(super) fn decode(input: &mut Reader<'_>) -> Option<Self> {
-        let location = |input: &mut Reader<'_>| {
-            Some(Location {
-                prefix: input.u32()?,
-                asn: input.u32()?,
-            })
-        };
-        Some(Self {
-            id: input.u32()?,
-            seen: input.u32()?,
-            auth_time: input.u32()?,
-            first: location(input)?,
-            latest: location(input)?,
-            before: location(input)?,
-            left: input.u32()?,
-            client: SessionClient {
-                exact: input.u32()?,
-                family: input.u32()?,
-            },
-            challenged: input.u32()?,
-            unsolved: input.u8()?,
-            alternations: input.u8()?,
-        })
     }
 }

@@ -1,12 +1,14 @@
 //! The values an identity has used at one level of a chain, with decayed counts and probation.
-//! May use: the byte codec, arrayvec.
+//! May use: arrayvec.
 //! Must not: grow past its bound, score, or let a flood of new values push out established ones.
 
+mod codec;
 mod verdict;
 
 use arrayvec::ArrayVec;
 
-use super::bytes::{Reader, Writer};
+pub use codec::{Counts, Form};
+
 pub use crate::signals::features::ClientVersion as Version;
 
 /// Counts below this are forgotten.
@@ -252,65 +254,6 @@ impl<const N: usize> Values<N> {
                 }
             }
         }
-    }
-
-    /// Appends the table to a record: 9 bytes a value, 2 more on probation, 4 more with a version.
-    pub fn encode(&self, out: &mut Writer<'_>) {
-        out.u8(self.entries.len() as u8 | if self.spilled > 0.0 { 0x80 } else { 0 });
-        if self.spilled > 0.0 {
-            out.count(self.spilled);
-        }
-        for value in &self.entries {
-            let versioned = value.version != Version::default();
-            out.u32(value.key);
-            out.count(value.count);
-            out.u8(value.sightings | if versioned { 0x80 } else { 0 });
-            if !value.is_established() {
-                out.u16(value.since);
-            }
-            if versioned {
-                out.u16(value.version.browser);
-                out.u16(value.version.os);
-            }
-        }
-    }
-
-    /// Reads a table back; `None` when the bytes are not one.
-    pub fn decode(input: &mut Reader<'_>) -> Option<Self> {
-        let head = input.u8()?;
-        let mut table = Self::default();
-        if head & 0x80 != 0 {
-            table.spilled = input.count()?;
-        }
-        let mut last = None;
-        for _ in 0..head & 0x7f {
-            let key = input.u32()?;
-            let count = input.count()?;
-            let flags = input.u8()?;
-            let sightings = flags & 0x7f;
-            if last.is_some_and(|last| key <= last) || sightings > SIGHTINGS {
-                return None;
-            }
-            last = Some(key);
-            let since = if sightings > 0 { input.u16()? } else { 0 };
-            let version = if flags & 0x80 != 0 {
-                Version {
-                    browser: input.u16()?,
-                    os: input.u16()?,
-                }
-            } else {
-                Version::default()
-            };
-            let value = Value {
-                key,
-                count,
-                sightings,
-                since,
-                version,
-            };
-            table.entries.try_push(value).ok()?;
-        }
-        Some(table)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Must not: read a clock.
 
 use super::*;
+use crate::baseline::bytes::{Reader, Writer};
 
 fn seen(key: u32, surprising: bool, day: u16) -> Sighting {
     Sighting {
@@ -86,12 +87,22 @@ fn survives_encoding() {
         version: Version { browser: 7, os: 8 },
         ..Sighting::default()
     });
-    let mut bytes = Vec::new();
-    values.encode(&mut Writer(&mut bytes));
-    let mut input = Reader::new(&bytes);
-    assert_eq!(Values::decode(&mut input), Some(values));
-    assert!(input.is_empty());
-    assert_eq!(Values::<2>::decode(&mut Reader::new(&bytes)), None);
+    let mut noted = Counts::default();
+    values.note(&mut noted);
+    for (counts, form) in [
+        (Counts::default(), Form::Hash),
+        (noted.clone(), Form::Hash),
+        (noted, Form::Code),
+    ] {
+        let mut bytes = Vec::new();
+        values.encode(form, &counts, &mut Writer(&mut bytes));
+        let mut input = Reader::new(&bytes);
+        let read = Values::<3>::decode(form, &counts, &mut input);
+        assert_eq!(read.as_ref(), Some(&values));
+        assert!(input.is_empty());
+        let mut input = Reader::new(&bytes);
+        assert_eq!(Values::<2>::decode(form, &counts, &mut input), None);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod key;
 mod live;
 mod located;
 mod memory;
+mod metrics_page;
 mod policy_file;
 mod progress;
 mod reference;

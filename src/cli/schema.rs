@@ -5,17 +5,20 @@
 use clap::Args;
 use stepgate::policy::PolicyConfig;
 
-use super::{Failure, print, reference};
+use super::{Failure, metrics_page, print, reference};
 
 /// Print the JSON Schema of the policy, or the reference pages made from the same source
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
     /// Print the configuration reference as Markdown
-    #[arg(long, conflicts_with = "reasons")]
+    #[arg(long, conflicts_with_all = ["reasons", "metrics"])]
     markdown: bool,
     /// Print the table of reasons as Markdown
-    #[arg(long)]
+    #[arg(long, conflicts_with = "metrics")]
     reasons: bool,
+    /// Print the table of metrics as Markdown
+    #[arg(long)]
+    metrics: bool,
 }
 
 impl Schema {
@@ -24,6 +27,8 @@ impl Schema {
             reference::configuration()
         } else if self.reasons {
             reference::reasons()
+        } else if self.metrics {
+            metrics_page::page()
         } else {
             json()?
         })

@@ -26,6 +26,8 @@ const EXCESS: f64 = 8.0;
 const SINCE: f64 = 6.5;
 /// Most that bytes say, in nats: enough to ask, far from enough to deny.
 const MOST_EGRESS: f64 = 6.0;
+/// All links of the chain that takes an account over: e-mail, password and second factor.
+const TAKEOVER: u8 = 7;
 /// Authentication events after which a machine has a purpose.
 const PURPOSE: u32 = 50;
 /// Seconds after a recovery in which a new context is suspicious.
@@ -81,8 +83,10 @@ pub(super) fn gather(
     }
     privilege(profile, ongoing, ratio, features, known, found);
     let lately = ongoing.lately(features.now);
-    let sensitive = lately.sensitive + f64::from(u8::from(features.class == Class::Sensitive));
+    let sensitive = lately.sensitive + f64::from(u8::from(features.class.is_sensitive()));
     found.add(Reason::SensitiveBurst, burst(sensitive));
+    let chain = lately.takeover | features.class.takeover_link() == TAKEOVER;
+    found.add(Reason::TakeoverChain, f64::from(u8::from(chain)));
     found.add(Reason::Enumeration, enumeration(profile, lately));
     found.add(Reason::BulkEgress, egress(profile, ongoing, features.now));
     let (count, before) = ongoing.minute(features.now);
@@ -260,7 +264,7 @@ pub(super) fn purpose(record: &IdentityRecord, features: &Features, found: &mut 
 /// A critical action from an anonymiser that is not the identity's habit.
 pub(super) fn critical(features: &Features, found: &mut Gathered<'_>) {
     let bad = Anonymiser::TOR | Anonymiser::VPN | Anonymiser::PROXY | Anonymiser::HOSTING;
-    let critical = matches!(features.class, Class::Privileged | Class::Sensitive);
+    let critical = features.class == Class::Privileged || features.class.is_sensitive();
     let strange = [Reason::Anonymiser, Reason::SessionMoved];
     if critical && features.anonymiser.has(bad) && strength(found, &strange) > 0.0 {
         found.add(Reason::CriticalFromAnonymiser, 1.0);

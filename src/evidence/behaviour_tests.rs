@@ -201,6 +201,39 @@ fn sensitive_actions_add_up_in_ten_minutes() {
 }
 
 #[test]
+fn email_password_and_second_factor_in_ten_minutes_are_a_takeover() {
+    let chain = [Class::EmailChange, Class::PasswordChange, Class::MfaChange];
+    let asked = |classes: &[Class], pause: u32| {
+        let mut world = World::new(Kind::Human);
+        let mut nats = 0.0;
+        for class in classes {
+            world.features.class = *class;
+            nats = world.nats(Reason::TakeoverChain);
+            world.take(|step| step.takeover = class.takeover_link());
+            world.features.now += pause;
+        }
+        nats
+    };
+    assert_eq!(asked(&chain, 60), 3.0);
+    let [email, password, factor] = chain;
+    assert_eq!(asked(&[factor, email, password], 120), 3.0);
+    assert_eq!(asked(&[email, password, email, password], 60), 0.0);
+    assert_eq!(asked(&[email, password, Class::Sensitive], 60), 0.0);
+    // Out of the ten minutes: the first is forgotten before the third.
+    assert_eq!(asked(&chain, 600), 0.0);
+}
+
+#[test]
+fn changes_of_an_account_are_sensitive_actions_too() {
+    let mut world = World::new(Kind::Human);
+    world.features.class = Class::PasswordChange;
+    for _ in 0..3 {
+        world.take(|step| step.sensitive = true);
+    }
+    assert_eq!(world.nats(Reason::SensitiveBurst), 0.8);
+}
+
+#[test]
 fn refusals_and_many_objects_are_enumeration() {
     let mut world = World::new(Kind::ApiKey);
     for _ in 0..10 {

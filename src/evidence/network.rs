@@ -1,4 +1,5 @@
-//! From where: novelty of address, prefix, provider and country, how providers change addresses, and anonymisers.
+//! From where: novelty of address, prefix, provider and country, how providers change addresses, cities,
+//! hosting providers and anonymisers.
 //! May use: signals, baseline, novelty.
 //! Must not: look at other families.
 
@@ -6,11 +7,14 @@ use super::novelty::{Identity, MIMICRY_COARSE, MIMICRY_FINE, Step, matched};
 use super::{Gathered, Known, Reason};
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::population::{Population, Shared};
+use crate::baseline::values::Values;
 use crate::signals::features::Features;
 use crate::signals::request::Anonymiser;
 
 /// Below this many nats an anonymiser is the identity's habit.
 const HABITUAL: f64 = 0.0;
+/// Most that a city can say: databases move addresses between cities that their users never left.
+const CITY: f64 = 0.5;
 
 /// What the network chain found.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +76,13 @@ pub(super) fn person(
     found.add(reason(record, features, level), nats);
     if nats > HABITUAL {
         found.add(Reason::Anonymiser, anonymiser(features));
+        // What speaks for the owner must not be hidden by less: only a network that is strange may be stranger still.
+        if level >= 2 {
+            let city = unseen(&record.city, features.city, identity.stretch).min(CITY);
+            found.add(Reason::NewCity, city);
+            let bit = unseen(&record.hosting, features.hosting, identity.stretch);
+            found.add(Reason::HostingSwitch, bit);
+        }
     }
     Found {
         level,
@@ -98,6 +109,11 @@ pub(super) fn machine(
     let level = matched(&[country, asn, prefix, address]);
     let nats = identity.chain(&[country, asn, block, prefix, address]);
     found.add(reason(record, features, level), nats.max(0.0));
+    if level >= 2 {
+        // A machine stays where it was deployed.
+        let bit = unseen(&record.hosting, features.hosting, identity.stretch);
+        found.add(Reason::HostingSwitch, 2.0 * bit);
+    }
     level
 }
 
@@ -106,6 +122,22 @@ pub(super) fn stranger(features: &Features, known: &Known<'_>, found: &mut Gathe
     if features.asn != 0 && known.population.events() > 0.0 {
         found.add(Reason::RareNetwork, known.population.rarity(features.asn));
     }
+}
+
+/// What it says that a table of values has never seen this one: its escape probability after Witten and Bell, counted over the
+/// events that had a value, since the signal may be younger than the record. Values on probation count as never seen.
+fn unseen<const N: usize>(known: &Values<N>, key: u32, stretch: f64) -> f64 {
+    let events: f64 = known
+        .entries()
+        .iter()
+        .filter(|value| value.is_established())
+        .map(|value| f64::from(value.count))
+        .sum();
+    if key == 0 || events <= 0.0 || known.count(key) > 0.0 {
+        return 0.0;
+    }
+    let distinct = known.distinct().max(1.0) * stretch;
+    libm::log((events + distinct) / distinct)
 }
 
 fn reason(record: &IdentityRecord, features: &Features, level: usize) -> Reason {
@@ -135,3 +167,7 @@ fn anonymiser(features: &Features) -> f64 {
         0.0
     }
 }
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

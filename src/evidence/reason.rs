@@ -2,6 +2,9 @@
 //! May use: std.
 //! Must not: compute evidence.
 
+#[macro_use]
+mod table;
+
 use super::family::{Family, Nature};
 
 /// One row of the table.
@@ -26,76 +29,6 @@ pub struct Row {
     pub formula: &'static str,
 }
 
-macro_rules! reasons {
-    ($($variant:ident $code:literal $family:ident $nature:ident $weight:literal $meaning:literal $formula:literal;)*) => {
-        /// Why a decision came out as it did.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Reason {
-            $(#[doc = $meaning] $variant,)*
-        }
-
-        /// Every reason, in the order of the enum.
-        pub static REASONS: &[Row] = &[
-            $(Row {
-                reason: Reason::$variant,
-                code: $code,
-                family: Family::$family,
-                nature: Nature::$nature,
-                weight: $weight,
-                #[cfg(feature = "cli")]
-                meaning: $meaning,
-                #[cfg(feature = "cli")]
-                formula: $formula,
-            },)*
-        ];
-
-        impl Reason {
-            /// The row of the table.
-            #[must_use]
-            pub const fn row(self) -> Row {
-                match self {
-                    $(Self::$variant => Row {
-                        reason: Self::$variant,
-                        code: $code,
-                        family: Family::$family,
-                        nature: Nature::$nature,
-                        weight: $weight,
-                        #[cfg(feature = "cli")]
-                        meaning: $meaning,
-                        #[cfg(feature = "cli")]
-                        formula: $formula,
-                    },)*
-                }
-            }
-
-            /// The word in headers, metrics and audit lines.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code,)* }
-            }
-
-            /// To which family it belongs.
-            #[must_use]
-            pub const fn family(self) -> Family {
-                match self { $(Self::$variant => Family::$family,)* }
-            }
-
-            /// What it can do to a decision.
-            #[must_use]
-            pub const fn nature(self) -> Nature {
-                match self { $(Self::$variant => Nature::$nature,)* }
-            }
-
-            /// The reason with this code.
-            #[must_use]
-            pub fn from_code(code: &str) -> Option<Self> {
-                match code { $($code => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
 reasons! {
     NewAddress "new-address" Network Novelty 1.0
         "an address this identity was not seen with, in a network it uses"
@@ -109,6 +42,12 @@ reasons! {
     NewCountry "new-country" Network Novelty 0.8
         "a country this identity was not seen in"
         "as new-address; 0.8, since owners travel far more often than they change providers at home";
+    NewCity "new-city" Network Novelty 1.0
+        "a city this identity was not seen in, in a network that is new to it"
+        "ln((n + T) / T), n events with a city, T cities; at most 0.5, people only, and only where the network alone speaks against the owner";
+    HostingSwitch "hosting-switch" Network Novelty 1.0
+        "an identity always on networks of people comes from a hosting provider, or the reverse, and the network is new to it"
+        "ln((n + T) / T) where the bit was never seen, n events that said which, T = 1; twice that for machines";
     RareNetwork "rare-network" Network Novelty 1.0
         "the first login of an identity comes from a provider hardly anybody here uses"
         "ln(1/2 + 1/2 / (K p)), K providers known, p the provider's share";
@@ -190,6 +129,9 @@ reasons! {
     NewOauthClient "new-oauth-client" Token Novelty 0.5
         "an OAuth client this identity was not seen with"
         "Witten-Bell over the identity's clients, at least 0; twice that for machines";
+    NewGrant "new-grant" Token Novelty 1.0
+        "the token was granted in a way this identity was not seen with, which shows the provider neither device nor place"
+        "1 at the first sight of the device code (RFC 8628) or the password grant (RFC 6749 section 4.3), by the claim `gty` or `grant_type`";
     AmrDowngrade "amr-downgrade" Token Suspicion 1.5
         "an identity that uses more than a password logs in with less"
         "1.5 where over 80 % of at least 10 events had a second factor (RFC 8176) and this one has none";
@@ -216,7 +158,7 @@ reasons! {
         "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 4.3)";
     DpopReplayed "dpop-replayed" Token Rule 0.0
         "the DPoP proof was used before"
-        "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 11.1); known to the worker that saw it";
+        "rule: 401 with error=invalid_dpop_proof (RFC 9449 section 11.1); known to every worker of the proxy";
     Revoked "revoked" Token Rule 0.0
         "the credential, its session, its subject or its client was revoked after it was issued"
         "rule: 401 with error=invalid_token (RFC 6750)";
@@ -235,6 +177,9 @@ reasons! {
     SensitiveBurst "sensitive-burst" Behaviour Deviation 1.0
         "many sensitive actions within ten minutes"
         "above 3: .8, above 5: 1.5, above 10: 2, in five to ten minutes";
+    TakeoverChain "takeover-chain" Behaviour Deviation 3.0
+        "e-mail address, password and second factor are changed within ten minutes"
+        "3 where routes of classes `email-change`, `password-change` and `mfa-change` were all asked for in five to ten minutes";
     CriticalFromAnonymiser "critical-from-anonymiser" Behaviour Deviation 1.0
         "a privileged or sensitive action through an anonymiser this identity does not usually use"
         "1";
@@ -373,6 +318,9 @@ reasons! {
     DenylistChallenge "denylist-challenge" Token Rule 0.0
         "an entry of the denylist asks for a stronger authentication"
         "rule: step-up, or restrict for machines, unless stepped up";
+    PinnedContext "pinned-context" Behaviour Rule 0.0
+        "an identity is used from elsewhere or with something else than the policy pins it to"
+        "rule: 403";
     Excepted "excepted" Behaviour Note 0.0
         "an exception of the policy took something off; the audit line names it"
         "note";

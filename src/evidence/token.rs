@@ -82,7 +82,7 @@ pub(super) fn of_token(features: &Features, known: &Known<'_>, found: &mut Gathe
     found.add(Reason::IssuedElsewhere, strength);
 }
 
-/// Evidence of a login against the identity's own habits: the OAuth client, and how it authenticates.
+/// Evidence of a login against the identity's own habits: the OAuth client, the grant, and how it authenticates.
 pub(super) fn of_identity(
     record: &IdentityRecord,
     features: &Features,
@@ -94,6 +94,10 @@ pub(super) fn of_identity(
     let share = f64::from(record.multi_factor) / events.max(1.0);
     if record.history >= ENOUGH_EVENTS && share > HABIT && !features.credential.multi_factor {
         found.add(Reason::AmrDowngrade, 1.0);
+    }
+    let grant = features.credential.grant;
+    if grant != 0 && record.grant.count(grant) <= 0.0 {
+        found.add(Reason::NewGrant, 1.0);
     }
     let clients = &record.oauth;
     if features.client_id != 0 && clients.distinct() > 0.0 {

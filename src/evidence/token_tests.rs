@@ -245,3 +245,40 @@ fn a_new_oauth_client_counts_twice_for_machines_and_a_known_one_never_speaks_for
     unnamed.events = 50.0;
     assert_eq!(nats(&features, &everybody, Some(&unnamed)), []);
 }
+
+#[test]
+fn the_first_risky_grant_of_an_identity_is_new_and_its_second_is_not() {
+    let everybody = Population::default();
+    let mut record = IdentityRecord::new(NOW - 86_400);
+    record.history = 5;
+    record.events = 5.0;
+    let with = |grant| {
+        shown(CredentialFeatures {
+            grant,
+            ..CredentialFeatures::default()
+        })
+    };
+    let new = |record: &IdentityRecord, grant| {
+        let found = nats(&with(grant), &everybody, Some(record));
+        found.contains(&(Reason::NewGrant, 1.0))
+    };
+    assert_eq!(
+        [0, 1, 2].map(|grant| new(&record, grant)),
+        [false, true, true]
+    );
+    record.grant.learn(Sighting {
+        key: 1,
+        ..Sighting::default()
+    });
+    assert_eq!(
+        [0, 1, 2].map(|grant| new(&record, grant)),
+        [false, false, true]
+    );
+    // One that was phished stays new.
+    record.grant.learn(Sighting {
+        key: 2,
+        surprising: true,
+        ..Sighting::default()
+    });
+    assert!(new(&record, 2));
+}

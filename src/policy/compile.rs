@@ -8,6 +8,7 @@ use super::config::{ClassName, PolicyConfig, TierConfig, Watch};
 use super::credentials::TokenPlace;
 use super::exceptions::Exceptions;
 use super::names::{SignalNames, header_name};
+use super::pins::Pins;
 use super::step_up::Incapable;
 use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
 use crate::evidence::{External, Reason, Weights};
@@ -40,6 +41,8 @@ pub struct Policy {
     pub containment: bool,
     /// Exceptions from what the score says.
     pub exceptions: Exceptions,
+    /// Where and with what named identities may be used.
+    pub pins: Pins,
     /// Routes no tier matches.
     pub default_tier: Tier,
     /// Tiers, first match holds.
@@ -178,6 +181,7 @@ impl Policy {
         for (index, amr) in config.challenge.amr.iter().enumerate() {
             quotable(&format!("challenge.amr[{index}]"), amr)?;
         }
+        super::audit::check(&config.audit)?;
         super::login::compile(&config.login, "login")?;
         let default_tier = tier(
             config,
@@ -204,18 +208,21 @@ impl Policy {
             tiers.push(tier);
         }
         super::feeds::check(config)?;
+        let names = SignalNames::resolve(&config.signals)?;
+        let pins = super::pins::compile(config, &names)?;
         let text = serde_json::to_vec(config).unwrap_or_default();
         let policy = Self {
             hash_key,
             previous_hash_key,
             credentials: super::credentials::compile(&config.credentials)?,
-            names: SignalNames::resolve(&config.signals)?,
+            names,
             memory: (memory as usize) << 20,
             prior,
             weights,
             external: super::external::compile(config)?,
             containment: config.containment,
             exceptions: super::exceptions::compile(config)?,
+            pins,
             default_tier,
             tiers,
             challenge: super::step_up::challenge(config)?,
@@ -331,14 +338,7 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         acr_values: acr_values.clone(),
         max_age: written.max_age.unwrap_or(config.challenge.max_age),
         require_identity: written.require_identity,
-        class: match written.class {
-            ClassName::Ordinary => Class::Ordinary,
-            ClassName::Login => Class::Login,
-            ClassName::Recovery => Class::Recovery,
-            ClassName::Privileged => Class::Privileged,
-            ClassName::Sensitive => Class::Sensitive,
-            ClassName::Bulk => Class::Bulk,
-        },
+        class: written.class.into(),
         fence,
         canary: None,
         login,

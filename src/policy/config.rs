@@ -7,20 +7,24 @@ use serde::{Deserialize, Serialize};
 #[macro_use]
 mod section;
 
+mod class;
 mod exceptions;
 mod external;
 mod feeds;
 mod login;
+mod pins;
 mod step_up;
 
 pub use step_up::{ChallengeConfig, ClaimConfig, IncapableConfig, ReceiptConfig, StepUpPageConfig};
 
+pub use class::ClassName;
 pub use exceptions::{
     AllowConfig, CampaignConfig, DenyAction, DenyConfig, ExceptionsConfig, LegConfig, TravelConfig,
 };
 pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig, RiskConfig};
 pub use feeds::FeedConfig;
 pub use login::{LoginConfig, UnreadableLogin};
+pub use pins::PinConfig;
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -73,6 +77,8 @@ section! {
         fence: Option<FenceConfig>,
         /// Allowlists and denylists, journeys and campaigns.
         exceptions: ExceptionsConfig,
+        /// Where and with what named identities may be used, and nowhere else.
+        pins: Vec<PinConfig>,
         /// Login, recovery and token endpoints.
         login: LoginConfig,
         /// Groups of routes that are treated differently; the first that matches holds.
@@ -348,29 +354,10 @@ section! {
         fence: Option<FenceConfig>,
         /// Overrides `login`, as a whole; only with class `login` or `recovery`.
         login: Option<LoginConfig>,
-        /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive` or `bulk`.
+        /// What the routes are for: `ordinary`, `login`, `recovery`, `privileged`, `sensitive`, `email-change`,
+        /// `password-change`, `mfa-change` or `bulk`.
         class: ClassName,
     }
-}
-
-/// What routes are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ClassName {
-    /// Nothing special.
-    #[default]
-    Ordinary,
-    /// Where credentials are exchanged for a session.
-    Login,
-    /// Where a lost credential is replaced.
-    Recovery,
-    /// Administration.
-    Privileged,
-    /// What an owner would want to confirm.
-    Sensitive,
-    /// Export of many records.
-    Bulk,
 }
 
 /// How much of an address a log line shows.
@@ -396,6 +383,12 @@ section! {
         address: AddressDetail,
         /// Show `user.id` in clear instead of its hash.
         identity: bool,
+        /// Of a thousand repeated allows so many have a line too, with `stepgate.sample_permille`. 0 to 1000.
+        sample_permille: u16,
+        /// At most one line per identity (per network where nobody is known), tier, decision and set of reasons in so many seconds, on
+        /// each worker; when they are over a line with the same `event.id` says in `stepgate.suppressed` how many were held back.
+        /// 0: every line is written. At most 86400.
+        repeat_seconds: u32,
     }
 }
 

@@ -4,13 +4,14 @@
 
 mod compile;
 
-pub(super) use compile::compile;
+pub(super) use compile::{Scope, compile, digests, whom};
 
 use super::term::Term;
 use crate::evidence::{Evidence, EvidenceList, Family, Nature, Reason};
 use crate::signals::address::CidrSet;
 use crate::signals::request::{Field, Signals, Standing};
 use crate::token::digest_api_key;
+use subtle::ConstantTimeEq;
 
 /// Longest value of a device cookie that is compared, in bytes.
 const DEVICE_BYTES_MAX: usize = 1024;
@@ -53,7 +54,7 @@ enum Effect {
 
 /// For whom an exception holds: all that is given must agree.
 #[derive(Clone, Debug, PartialEq, Default)]
-struct Whom {
+pub(super) struct Whom {
     identities: Vec<String>,
     groups: Vec<String>,
     clients: Vec<String>,
@@ -95,7 +96,13 @@ pub struct Excepted {
 }
 
 impl Whom {
-    fn holds(&self, asker: &Asker<'_>) -> bool {
+    /// Identities it names.
+    pub(super) fn identities(&self) -> &[String] {
+        &self.identities
+    }
+
+    /// Whether it names whoever asks.
+    pub(super) fn holds(&self, asker: &Asker<'_>) -> bool {
         let signals = asker.signals;
         // A name nobody verified is anybody's to give.
         let subject = match &signals.standing {
@@ -118,10 +125,13 @@ impl Whom {
     }
 
     fn is_device(&self, signals: &Signals<'_>) -> bool {
+        // A cookie is a secret of its client: nobody learns from the time taken how much of a digest was right.
         let listed = |digest: &[u8]| {
-            self.devices
-                .iter()
-                .any(|device| digest.eq_ignore_ascii_case(device.as_bytes()))
+            let digest = digest.to_ascii_lowercase();
+            self.devices.iter().fold(false, |found, device| {
+                let same = digest.ct_eq(device.to_ascii_lowercase().as_bytes());
+                found | bool::from(same)
+            })
         };
         let client = &signals.client;
         let cookie = client.device.present();

@@ -2,6 +2,7 @@
 //! May use: signals, token, evidence, score.
 //! Must not: read files, or be half valid.
 
+mod audit;
 mod canary;
 mod compile;
 pub mod config;
@@ -13,6 +14,7 @@ mod feeds;
 mod login;
 mod names;
 mod page;
+mod pins;
 mod step_up;
 mod term;
 mod tiers;
@@ -26,6 +28,7 @@ pub use exceptions::{Asker, Denial, Excepted, Exceptions};
 pub use login::Login;
 pub use names::SignalNames;
 pub use page::StepUpPage;
+pub use pins::Pins;
 pub use step_up::Incapable;
 pub use tiers::{Route, Tier};
 

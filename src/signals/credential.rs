@@ -17,6 +17,8 @@ pub struct CredentialFeatures {
     pub lifetime: u32,
     /// Whether more than a password was used, as `amr` says.
     pub multi_factor: bool,
+    /// How it was granted: a [`super::request::Grant`], or 0.
+    pub grant: u32,
     /// Whether the key it is bound to is held.
     pub binding: Binding,
     /// Where it was issued: /24 or /48.
@@ -126,6 +128,7 @@ impl CredentialFeatures {
                 .amr
                 .as_deref()
                 .is_some_and(|used| used.split(' ').any(|method| STRONG.contains(&method))),
+            grant: session.grant.map_or(0, |grant| grant as u32),
             binding: session.binding,
             issued_prefix: prefix.map_or(0, |prefix| key.hash32(Domain::Prefix, &prefix)),
             issued_country: from

@@ -69,6 +69,8 @@ pub struct Event<'a> {
     pub bytes: Option<u64>,
     /// `oauth.client_id` (own).
     pub client_id: Option<Cow<'a, str>>,
+    /// `oauth.grant_type` (own): how the token was granted, as in RFC 6749.
+    pub grant_type: Option<Cow<'a, str>>,
     /// `session.id` (own).
     pub session: Option<Cow<'a, str>>,
     /// `token.id` (own): the `jti`.

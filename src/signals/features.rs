@@ -22,8 +22,14 @@ pub enum Class {
     Recovery,
     /// Administration: grants, keys, audit settings.
     Privileged,
-    /// What an owner would want to confirm: payment, e-mail, password.
+    /// What an owner would want to confirm, such as a payment.
     Sensitive,
+    /// Where the e-mail address of an account is changed: sensitive.
+    EmailChange,
+    /// Where the password of an account is changed: sensitive.
+    PasswordChange,
+    /// Where the second factors of an account are changed: sensitive.
+    MfaChange,
     /// Export of many records.
     Bulk,
 }
@@ -38,7 +44,30 @@ impl Class {
             Self::Recovery => "recovery",
             Self::Privileged => "privileged",
             Self::Sensitive => "sensitive",
+            Self::EmailChange => "email-change",
+            Self::PasswordChange => "password-change",
+            Self::MfaChange => "mfa-change",
             Self::Bulk => "bulk",
+        }
+    }
+
+    /// Whether an owner would want to confirm what is done here.
+    #[must_use]
+    pub const fn is_sensitive(self) -> bool {
+        matches!(
+            self,
+            Self::Sensitive | Self::EmailChange | Self::PasswordChange | Self::MfaChange
+        )
+    }
+
+    /// The link of the chain that takes an account over, as a bit; 0: none.
+    #[must_use]
+    pub const fn takeover_link(self) -> u8 {
+        match self {
+            Self::EmailChange => 1,
+            Self::PasswordChange => 2,
+            Self::MfaChange => 4,
+            _ => 0,
         }
     }
 }
@@ -77,10 +106,14 @@ pub struct Features {
     pub asn: u32,
     /// Country, in clear: two letters.
     pub country: u32,
+    /// City, with its country: names of cities are not unique.
+    pub city: u32,
     /// Place on earth.
     pub point: Option<Point>,
     /// Anonymiser flags.
     pub anonymiser: Anonymiser,
+    /// Whether the address is a hosting provider's: 1 no, 2 yes.
+    pub hosting: u32,
     /// The finest that tells one client from another: the device cookie where there is one, else the user agent string.
     pub user_agent: u32,
     /// Browser family with operating system.
@@ -133,6 +166,20 @@ pub struct Features {
     pub tried: Option<Locator>,
     /// The login tries a name that cannot be read.
     pub unreadable_name: bool,
+}
+
+/// Longest name of a city that is read, in bytes: the longest there is has 168 letters.
+const CITY_BYTES_MAX: usize = 256;
+
+/// A city as it is compared: its country, and its name without regard to case.
+fn city(country: Option<[u8; 2]>, name: &[u8]) -> Option<Vec<u8>> {
+    let name = name.trim_ascii();
+    let named = !name.is_empty() && name != b"-" && name.len() <= CITY_BYTES_MAX;
+    named.then(|| {
+        let mut whole = country.unwrap_or_default().to_vec();
+        whole.extend(name.iter().map(u8::to_ascii_lowercase));
+        whole
+    })
 }
 
 fn seconds(time: Option<i64>) -> u32 {
@@ -197,8 +244,17 @@ impl Features {
                 .country
                 .present()
                 .map_or(0, |code| u32::from(u16::from_be_bytes(code))),
+            city: network
+                .city
+                .present()
+                .and_then(|name| city(network.country.present(), name))
+                .map_or(0, |name| key.hash32(Domain::City, &name)),
             point: network.point,
             anonymiser: network.anonymiser,
+            hosting: match network.anonymiser {
+                said if !said.has(Anonymiser::HOSTING_SAID) => 0,
+                said => 1 + u32::from(said.has(Anonymiser::HOSTING)),
+            },
             user_agent: match client.device.present() {
                 Some(cookie) => hash(Domain::Device, Some(cookie)),
                 None => hash(Domain::UserAgent, client.user_agent.present()),
@@ -319,5 +375,34 @@ impl Features {
             slot.copy_from_slice(&part.to_le_bytes());
         }
         key.hash32(Domain::Token, &hourly)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_city(country: [u8; 2], name: &[u8]) -> u32 {
+        let network = super::super::request::NetworkSignals {
+            country: Field::Present(country),
+            city: Field::Present(name),
+            ..Default::default()
+        };
+        let signals = Signals {
+            network,
+            ..Signals::default()
+        };
+        Features::of(&signals, &HashKey::PUBLIC).city
+    }
+
+    #[test]
+    fn a_city_is_one_of_its_country_in_any_case_and_bounded() {
+        let paris = of_city(*b"FR", b"Paris");
+        assert_ne!(paris, 0);
+        assert_eq!(of_city(*b"FR", b" PARIS "), paris);
+        assert_ne!(of_city(*b"US", b"Paris"), paris);
+        for none in [&b""[..], b" ", b"-", &[b'x'; CITY_BYTES_MAX + 1]] {
+            assert_eq!(of_city(*b"FR", none), 0);
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::address::Address;
 use super::countries::{self, Point};
 use super::ecs::{self, Event};
 use super::request::{
-    Anonymiser, ClientSignals, Field, Kind, NetworkSignals, RequestSignals, SessionSignals,
+    Anonymiser, ClientSignals, Field, Grant, Kind, NetworkSignals, RequestSignals, SessionSignals,
     Signals, Standing, Subject,
 };
 use super::user_agent::{self, Client};
@@ -163,6 +163,7 @@ fn session<'e>(event: &'e Event<'_>) -> SessionSignals<'e> {
             .and_then(|user| user.rsplit_once('|'))
             .map(|(issuer, _)| Cow::Borrowed(issuer)),
         issued_at: seconds(event.token_iat),
+        grant: event.grant_type.as_deref().and_then(Grant::of),
         expires_at: seconds(event.token_exp),
         acr: event.token_acr.as_deref().map(Cow::Borrowed),
         amr: match event.token_amr.as_slice() {

@@ -8,6 +8,7 @@ pub mod credential;
 pub mod ecs;
 pub mod features;
 pub mod from_event;
+mod grant;
 pub mod keyed;
 mod language;
 pub mod login;

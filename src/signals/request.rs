@@ -4,6 +4,7 @@
 
 use super::address::Address;
 use super::countries::Point;
+pub use super::grant::Grant;
 use super::user_agent::Client;
 
 /// A signal that may be missing or unreadable. The two are different evidence.
@@ -157,6 +158,8 @@ impl Anonymiser {
     pub const RELAY: u8 = 16;
     /// Any anonymiser, kind unknown.
     pub const UNKNOWN: u8 = 32;
+    /// It was said whether the address is a hosting provider's.
+    pub const HOSTING_SAID: u8 = 64;
 
     /// Whether one of `bits` is set.
     #[must_use]
@@ -195,6 +198,8 @@ pub struct ClientSignals<'a> {
     pub tls: Field<&'a [u8]>,
     /// SHA-256 digest of the client certificate.
     pub certificate: Field<&'a [u8]>,
+    /// URI SAN of the client certificate; read where the policy looks at it.
+    pub workload: Field<&'a [u8]>,
     /// Value of the device cookie.
     pub device: Field<&'a [u8]>,
 }
@@ -267,6 +272,8 @@ pub struct SessionSignals<'a> {
     pub amr: Option<std::borrow::Cow<'a, str>>,
     /// `iss`.
     pub issuer: Option<std::borrow::Cow<'a, str>>,
+    /// How the token was granted, where that is one that phishing and leaked passwords use.
+    pub grant: Option<Grant>,
     /// Hash of which header members and claims the token has; 0: unknown.
     pub shape: u64,
     /// Where it was issued.

@@ -36,6 +36,8 @@ pub struct Claims {
     pub acr: Option<String>,
     /// `amr`.
     pub amr: Vec<String>,
+    /// How the token was granted: `gty`, else `grant_type`.
+    pub grants: Vec<String>,
     /// `scope`, else `scp`.
     pub scope: Vec<String>,
     /// `cnf`: the key the token is bound to.
@@ -121,6 +123,11 @@ impl Claims {
             acr: lenient::<TextOrNumber>(members, "acr", &mut malformed)
                 .map(TextOrNumber::into_text),
             amr: lenient::<Words>(members, "amr", &mut malformed)
+                .map(Words::into_list)
+                .unwrap_or_default(),
+            grants: ["gty", "grant_type"]
+                .into_iter()
+                .find_map(|name| lenient::<Words>(members, name, &mut malformed))
                 .map(Words::into_list)
                 .unwrap_or_default(),
             scope: ["scope", "scp"]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
 use super::claims::Confirmation;
-use super::dpop::{BadProof, Expected, Proof, Proofs};
+use super::dpop::{BadProof, Expected, Mark, Proof};
 use crate::signals::request::{Binding, Field};
 
 /// What a request shows to prove that it holds a token's key.
@@ -23,14 +23,14 @@ pub struct Evidence<'a> {
     pub expected: Expected<'a>,
 }
 
-/// Whether the request holds the keys that `cnf` names. Every key named must be held. `proofs` are those seen before; a proof
-/// that holds is added.
+/// Whether the request holds the keys that `cnf` names. Every key named must be held. `is_first` remembers a proof that holds, by
+/// its mark, which is hashed with `key`, and says whether it is used for the first time.
 #[must_use]
 pub fn binding(
     cnf: Option<&Confirmation>,
     shown: &Evidence<'_>,
-    proofs: &mut Proofs,
     key: &[u8; 16],
+    is_first: impl FnOnce(Mark) -> bool,
 ) -> Binding {
     let certificate = cnf.and_then(|cnf| cnf.x5t_s256.as_deref());
     let thumbprint = cnf.and_then(|cnf| cnf.jkt.as_deref());
@@ -56,7 +56,7 @@ pub fn binding(
     match Proof::verify(proof, &shown.expected) {
         Err(BadProof) => Binding::ProofInvalid,
         Ok(proof) if !same_digest(thumbprint, &proof.thumbprint) => Binding::Broken,
-        Ok(proof) if !proofs.remember(&proof, key, shown.expected.now) => Binding::ProofReplayed,
+        Ok(proof) if !is_first(proof.mark(key)) => Binding::ProofReplayed,
         Ok(_) => Binding::Held,
     }
 }
@@ -99,7 +99,7 @@ mod tests {
             x5t_s256: x5t.map(str::to_owned),
             jkt: jkt.map(str::to_owned),
         };
-        binding(Some(&cnf), shown, &mut Proofs::default(), &[0; 16])
+        binding(Some(&cnf), shown, &[0; 16], |_| true)
     }
 
     #[test]

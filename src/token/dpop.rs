@@ -1,4 +1,4 @@
-//! Holds the verification of DPoP proofs (RFC 9449 §4.3) and the memory of those already used.
+//! Holds the verification of DPoP proofs (RFC 9449 §4.3), and what is remembered of one.
 //! May use the parts of a JWS, JWK and their keys; `now` and the hash key are arguments.
 //! Must not take a key from anywhere but the proof itself, nor decide what a bad proof means.
 
@@ -49,6 +49,14 @@ pub struct Proof {
     issued_at: i64,
 }
 
+/// What is remembered of a proof: a keyed hash of its key and `jti`, and the last second at which it would still be taken. Not of
+/// its bytes: an ECDSA signature has a second spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub(super) hash: u64,
+    pub(super) until: i64,
+}
+
 /// A proof that does not hold. Why is nobody's business but the client's, who can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadProof;
@@ -89,6 +97,18 @@ impl Proof {
             jti,
             issued_at,
         })
+    }
+
+    /// What to remember of it, hashed with `key`.
+    #[must_use]
+    pub fn mark(&self, key: &[u8; 16]) -> Mark {
+        let mut hasher = SipHasher13::new_with_key(key);
+        hasher.write(&self.thumbprint);
+        hasher.write(self.jti.as_bytes());
+        Mark {
+            hash: hasher.finish(),
+            until: self.issued_at.saturating_add(WINDOW),
+        }
     }
 }
 
@@ -154,52 +174,6 @@ fn public_key(jwk: &str) -> Result<(Key, [u8; 32]), BadProof> {
     }
     canonical.push('}');
     Ok((key, Sha256::digest(canonical.as_bytes()).into()))
-}
-
-/// Places of a set, searched whole.
-const WAYS: usize = 4;
-/// Proofs remembered: 512 KiB, and 100 proofs a second while none is forgotten too early.
-const CAPACITY: usize = 32_768;
-
-/// The proofs used within their time, as keyed hashes, so that none is good twice. Of a full set the one that ends first gives
-/// way. Nothing is allocated before the first proof.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proofs(Vec<Used>);
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Used {
-    hash: u64,
-    /// Last second at which the proof would still be taken.
-    until: i64,
-}
-
-impl Proofs {
-    /// Remembers a proof that holds; `false`: it was used before.
-    #[must_use]
-    pub fn remember(&mut self, proof: &Proof, key: &[u8; 16], now: i64) -> bool {
-        if self.0.is_empty() {
-            self.0.resize(CAPACITY, Used::default());
-        }
-        let mut hasher = SipHasher13::new_with_key(key);
-        hasher.write(&proof.thumbprint);
-        hasher.write(proof.jti.as_bytes());
-        let hash = hasher.finish();
-        let start = (hash as usize % (CAPACITY / WAYS)) * WAYS;
-        let set = self.0.get_mut(start..start + WAYS).unwrap_or_default();
-        if set
-            .iter()
-            .any(|used| used.hash == hash && used.until >= now)
-        {
-            return false;
-        }
-        if let Some(place) = set.iter_mut().min_by_key(|used| used.until) {
-            *place = Used {
-                hash,
-                until: proof.issued_at.saturating_add(WINDOW),
-            };
-        }
-        true
-    }
 }
 
 #[cfg(test)]

@@ -190,29 +190,22 @@ fn what_is_no_proof_does_not_hold() {
 }
 
 #[test]
-fn a_proof_is_good_once() {
+fn a_mark_is_of_the_key_and_the_id_and_not_of_the_bytes() {
     let key = [3; 16];
-    let mut proofs = Proofs::default();
     let (first, second) = (verify(&proof("a")).unwrap(), verify(&proof("b")).unwrap());
-    assert!(proofs.remember(&first, &key, REQUEST.now));
-    assert!(!proofs.remember(&first, &key, REQUEST.now + WINDOW));
-    assert!(proofs.remember(&second, &key, REQUEST.now));
-    assert_eq!(proofs.0.len(), CAPACITY);
-}
-
-#[test]
-fn the_memory_of_proofs_stays_bounded() {
-    let mut proofs = Proofs::default();
-    let template = verify(&proof("a")).unwrap();
-    for number in 0..2 * CAPACITY {
-        let jti = number.to_string();
-        let proof = Proof {
-            jti,
-            ..template.clone()
-        };
-        assert!(proofs.remember(&proof, &[3; 16], REQUEST.now));
-    }
-    assert_eq!(proofs.0.len(), CAPACITY);
+    assert_eq!(first.mark(&key), verify(&proof("a")).unwrap().mark(&key));
+    assert_ne!(first.mark(&key), second.mark(&key));
+    assert_ne!(first.mark(&key).hash, first.mark(&[4; 16]).hash);
+    assert_eq!(first.mark(&key).until, REQUEST.now + WINDOW);
+    // The other spelling of the same signature: s and n - s.
+    let text = proof("a");
+    let (message, signature) = text.rsplit_once('.').unwrap();
+    let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+    let (r, s) = signature.split_scalars();
+    let turned = Signature::from_scalars(*r, -*s).unwrap();
+    assert_ne!(turned, signature);
+    let again = verify(&format!("{message}.{}", encode(turned.to_bytes()))).unwrap();
+    assert_eq!(again.mark(&key), first.mark(&key));
 }
 
 #[test]

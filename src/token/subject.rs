@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::Claims;
 use crate::signals::address::Address;
-use crate::signals::request::{Field, IssuedFrom, Kind, SessionSignals, Subject};
+use crate::signals::request::{Field, Grant, IssuedFrom, Kind, SessionSignals, Subject};
 
 /// The identity that claims name: `iss|sub`. `None` without a subject.
 #[must_use]
@@ -58,6 +58,7 @@ pub fn session(claims: &Claims, digest: u128) -> SessionSignals<'static> {
         acr: claims.acr.clone().map(Cow::Owned),
         amr: (!claims.amr.is_empty()).then(|| Cow::Owned(claims.amr.join(" "))),
         issuer: Some(Cow::Owned(claims.iss.clone())),
+        grant: claims.grants.iter().find_map(|name| Grant::of(name)),
         ..SessionSignals::default()
     }
 }
@@ -148,5 +149,26 @@ mod tests {
             asn: name("none"),
         };
         assert_eq!(issued_from(&claims, &crossed), IssuedFrom::default());
+    }
+
+    #[test]
+    fn a_risky_grant_is_read_from_the_claims_that_name_it() {
+        for (claims, grant) in [
+            (r#"{"iss":"i","gty":"password"}"#, Some(Grant::Password)),
+            (
+                r#"{"iss":"i","gty":["urn:ietf:params:oauth:grant-type:device_code","refresh_token"]}"#,
+                Some(Grant::DeviceCode),
+            ),
+            (
+                r#"{"iss":"i","grant_type":"device_code"}"#,
+                Some(Grant::DeviceCode),
+            ),
+            (r#"{"iss":"i","gty":"authorization_code"}"#, None),
+            (r#"{"iss":"i","gty":7}"#, None),
+            (r#"{"iss":"i"}"#, None),
+        ] {
+            let claims = Claims::read(claims.to_owned(), None).unwrap();
+            assert_eq!(session(&claims, 1).grant, grant);
+        }
     }
 }

@@ -285,13 +285,17 @@ fn network<'a>(policy: &Policy, wire: &'a Wire) -> NetworkSignals<'a> {
         .into_iter()
         .filter(|(name, _)| named(wire, name.as_ref()) == Some("true"))
         .fold(0, |bits, (_, flag)| bits | flag);
+    let said = match named(wire, names.hosting.as_ref()) {
+        Some(_) => Anonymiser::HOSTING_SAID,
+        None => 0,
+    };
     NetworkSignals {
         address: Field::from(wire.address.as_deref().and_then(Address::parse)),
         asn: Field::from(asn),
         country: Field::from(country),
         city: Field::from(named(wire, names.city.as_ref()).map(str::as_bytes)),
         point: country.and_then(countries::point),
-        anonymiser: Anonymiser(set),
+        anonymiser: Anonymiser(set | said),
     }
 }
 
@@ -302,6 +306,11 @@ fn client(wire: &Wire) -> ClientSignals<'_> {
         user_agent: Field::from(agent),
         parsed: user_agent::parse(agent.unwrap_or_default()),
         language: Field::from(bytes("accept-language")),
+        workload: Field::from(
+            wire.properties
+                .get("connection.uri_san_peer_certificate")
+                .map(String::as_bytes),
+        ),
         ..ClientSignals::default()
     }
 }

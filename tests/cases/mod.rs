@@ -24,7 +24,7 @@ use serde_json::Value;
 pub(crate) use expect::{Expect, Outcome};
 
 /// Every file of cases.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("behaviour", include_str!("behaviour.json")),
     ("client", include_str!("client.json")),
     ("containment", include_str!("containment.json")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str); 13] = [
     ("exceptions", include_str!("exceptions.json")),
     ("machines", include_str!("machines.json")),
     ("network", include_str!("network.json")),
+    ("places", include_str!("places.json")),
     ("sessions", include_str!("sessions.json")),
     ("step-up", include_str!("step-up.json")),
     ("tiers", include_str!("tiers.json")),

@@ -51,11 +51,51 @@ fn the_commands_shown_run() {
         .lines()
         .filter_map(|line| line.strip_prefix("stepgate "))
         .collect();
-    assert!(!commands.is_empty());
+    assert!(commands.len() >= 4);
     for command in commands {
-        let outcome = run_in(Path::new(ROOT), command, &[], b"");
+        // Quotes are for a shell; no argument has a space in it.
+        let outcome = run_in(Path::new(ROOT), &command.replace('\'', ""), &[], b"");
         assert_eq!(outcome.code, 0, "{command}\n{}", outcome.stderr);
         assert!(!outcome.stdout.is_empty(), "{command}");
+    }
+}
+
+/// Rows of all tables of a page by the code in their first cell.
+fn rows(page: &str) -> std::collections::BTreeMap<String, Vec<String>> {
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.trim_matches('|').replace("\\|", "/"));
+    let cells = cells.map(|row| row.split('|').map(|c| c.trim().to_owned()).collect());
+    cells
+        .map(|cells: Vec<String>| (cells[0].trim_matches('`').to_owned(), cells))
+        .collect()
+}
+
+#[test]
+fn every_reason_has_its_runbook() {
+    let work = Workspace::new();
+    let reasons = rows(&work.run("schema --reasons").stdout);
+    let text = std::fs::read_to_string(Path::new(ROOT).join("docs/runbooks.md")).unwrap();
+    let runbooks = rows(&text);
+    let codes =
+        |rows: &std::collections::BTreeMap<_, _>| rows.keys().cloned().collect::<Vec<String>>();
+    assert_eq!(codes(&reasons), codes(&runbooks));
+    assert!(reasons.len() > 90);
+    for (code, reason) in &reasons {
+        let [_, means, deeper, silence] = runbooks[code].as_slice() else {
+            panic!("{code}: four cells")
+        };
+        let [_, nature, _, meaning, _] = reason.as_slice() else {
+            panic!("{code}: five cells")
+        };
+        assert_eq!(means, meaning, "{code}");
+        assert!(deeper.len() > 10 && silence.len() > 10, "{code}");
+        // A campaign takes nothing off but novelty, and no exception takes off a rule.
+        if silence.contains("exceptions.campaigns") {
+            assert_eq!(nature, "novelty", "{code}");
+        }
+        if nature == "rule" && silence.contains("exceptions.allow") {
+            panic!("{code}: no exception waives a rule");
+        }
     }
 }
 

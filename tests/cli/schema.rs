@@ -13,6 +13,7 @@ fn the_reference_pages_are_what_the_engine_says() {
     for (option, page) in [
         ("--markdown", "configuration.md"),
         ("--reasons", "reasons.md"),
+        ("--metrics", "metrics.md"),
     ] {
         let printed = work.run(&format!("schema {option}"));
         assert_eq!(printed.code, 0);

@@ -52,8 +52,12 @@ pub(crate) fn features(values: u32) -> impl Strategy<Value = Features> {
             auth_time: session.2 * later,
             event: session.3,
             client_id: client.3,
+            city: network.1,
+            hosting: network.2 % 3,
+            language: client.1,
             credential: CredentialFeatures {
                 multi_factor: client.4,
+                grant: session.1 % 3,
                 issuer: 1,
                 shape: client.0,
                 lifetime: client.1,

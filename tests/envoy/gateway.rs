@@ -131,10 +131,15 @@ impl Gateway {
 
     /// These listeners.
     pub(crate) fn of(listeners: &[Value], clusters: &[(&str, u16)]) -> Self {
+        Self::on(2, listeners, clusters)
+    }
+
+    /// These listeners on so many workers. With one, whoever answers is the VM that saw all requests before.
+    pub(crate) fn on(workers: u32, listeners: &[Value], clusters: &[(&str, u16)]) -> Self {
         let upstream = Upstream::start().unwrap();
         let clusters = [&[("api", upstream.port())], clusters].concat();
         let bootstrap = bootstrap(listeners, &clusters);
-        let setup = Setup::new(&bootstrap.to_string()).concurrency(2);
+        let setup = Setup::new(&bootstrap.to_string()).concurrency(workers);
         let envoy = setup.start().unwrap_or_else(|error| panic!("{error}"));
         Self { envoy, upstream }
     }

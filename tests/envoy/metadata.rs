@@ -9,7 +9,7 @@ use stepgate_testkit::tokens::{Key, Token, claims, jwks, now};
 use crate::contract::{ISSUER, at_home, far_away, reasons};
 use crate::gateway::{Gateway, stepgate};
 
-fn jwt_authn(key: &Key) -> Value {
+pub(crate) fn jwt_authn(key: &Key) -> Value {
     json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {

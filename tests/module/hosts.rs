@@ -109,6 +109,26 @@ fn without_ticks_or_callouts_keys_must_stand_in_the_policy() {
 }
 
 #[test]
+fn a_host_that_takes_no_calls_any_more_stops_nothing() {
+    let fetching = policy(|policy| {
+        let issuer = &mut policy["credentials"]["issuers"][0];
+        issuer["keys"] = json!(null);
+        issuer["jwks"] = json!({ "cluster": "idp", "authority": "idp.test" });
+    });
+    for broken in [1, 3, 6, 8, UNIMPLEMENTED, 99, u32::MAX] {
+        let mut host = started(&fetching);
+        host.fix("proxy_http_call", broken);
+        host.tick()
+            .unwrap_or_else(|trap| panic!("status {broken}: {trap}"));
+        assert_eq!(host.metric("stepgate_jwks_failed_total"), 1, "{broken}");
+        host.state_mut().fixed.clear();
+        host.set_time((NOW + 600) as f64);
+        host.tick().unwrap();
+        assert_eq!(host.state().calls.len(), 1, "asked again: {broken}");
+    }
+}
+
+#[test]
 fn a_host_that_evicts_pages_is_a_host_with_fresh_pages() {
     let mut host = started(&policy(|_| {}));
     call(&mut host, &token("alice", 0), "200");

@@ -98,7 +98,7 @@ fn learned(wire: &Wire) -> (Wire, Option<Vec<u8>>) {
 }
 
 /// `envoy.config.core.v3.Metadata` with these claims where `jwt_authn` leaves them.
-fn metadata(claims: &Map<String, Value>) -> Vec<u8> {
+pub(crate) fn metadata(claims: &Map<String, Value>) -> Vec<u8> {
     let payload = field(5, &structure(claims));
     let of_filter = entry(b"payload", &payload);
     field(

@@ -8,6 +8,7 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+mod constant_time;
 mod keys;
 mod libraries;
 mod mint;

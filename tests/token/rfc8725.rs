@@ -113,6 +113,40 @@ fn rfc8725_3_2_weak_rsa_keys_are_refused() {
 }
 
 #[test]
+fn rfc8725_3_2_weak_curves_and_keys_of_other_kinds_are_no_keys() {
+    let point = |crv: &str, bytes: usize| json!({"kty": "EC", "crv": crv, "kid": "k", "x": b64(vec![2; bytes]), "y": b64(vec![3; bytes])});
+    let weak = [
+        point("P-192", 24),
+        point("secp256k1", 32),
+        point("P-521", 66),
+        json!({"kty": "OKP", "crv": "X25519", "kid": "k", "x": b64([2; 32])}),
+        json!({"kty": "oct", "kid": "k", "k": b64([2; 32])}),
+        json!({"kty": "RSA", "kid": "k", "n": b64([0xff; 256]), "e": "AQ"}),
+        json!({"kty": "RSA", "kid": "k", "n": b64([0xff; 1024]), "e": "AQAB"}),
+    ];
+    let only_weak = json!({ "keys": weak }).to_string();
+    let refused = KeySet::from_jwks(only_weak.as_bytes(), Origin::Remote).unwrap_err();
+    assert!(
+        refused.starts_with("a JWKS without a usable key"),
+        "{refused}"
+    );
+    // Beside a good one of the same name they are left out, named, and in nobody's way.
+    let mut keys = weak.to_vec();
+    keys.push(jwk(1, "k"));
+    let set = jwks(&keys);
+    assert_eq!((set.keys().len(), set.skipped().len()), (1, weak.len()));
+    let issuer = issuer_of(ISSUER, set);
+    assert_eq!(
+        code(verify(
+            mint(&header(), &claims()).as_bytes(),
+            &[issuer],
+            NOW
+        )),
+        "ok"
+    );
+}
+
+#[test]
 fn rfc8725_3_3_every_bit_of_the_signature_counts() {
     let token = mint(&header(), &claims());
     let (message, signature) = token.rsplit_once('.').unwrap();
@@ -334,6 +368,41 @@ fn rfc8725_3_10_a_kid_is_only_compared() {
         code(check(&mint(&header_with("kid", json!(null)), &claims()))),
         "ok"
     );
+}
+
+#[test]
+fn rfc8725_3_10_a_kid_that_is_no_text_is_garbage() {
+    for kid in [
+        &b"\xff\xfe"[..],
+        b"\xed\xa0\x80",
+        b"\\ud800",
+        b"\\uzzzz",
+        b"k\r\n",
+        b"\"",
+    ] {
+        let header = [&br#"{"alg":"EdDSA","kid":""#[..], kid, br#""}"#].concat();
+        let token = mint_text(header, claims().to_string(), 1);
+        assert_eq!(
+            code(check(&token)),
+            "token-garbage",
+            "{}",
+            kid.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn rfc8725_3_10_keys_of_one_name_cost_at_most_four_signatures_and_fit_their_algorithm() {
+    // Of other kinds under the same name none is tried; of the same kind four at most.
+    let mut keys: Vec<_> = (2..=5).map(|seed| jwk(seed, "k")).collect();
+    keys.push(jwk(1, "k"));
+    let issuer = issuer_of(ISSUER, jwks(&keys));
+    let fifth = verify(mint(&header(), &claims()).as_bytes(), &[issuer], NOW);
+    assert_eq!(code(fifth), "token-bad-signature");
+    keys.swap(0, 4);
+    let issuer = issuer_of(ISSUER, jwks(&keys));
+    let first = verify(mint(&header(), &claims()).as_bytes(), &[issuer], NOW);
+    assert_eq!(code(first), "ok");
 }
 
 #[test]

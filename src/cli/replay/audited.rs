@@ -28,6 +28,7 @@ pub(super) struct AuditLine {
     group: String,
     client: String,
     address: Option<Address>,
+    asn: Option<u32>,
     country: Option<[u8; 2]>,
     host: String,
     method: String,
@@ -116,6 +117,10 @@ impl AuditLine {
             group: owned("identity.group"),
             client: owned("oauth.client_id"),
             address: text("source.ip").and_then(Address::parse),
+            asn: fields
+                .get("source.as.number")
+                .and_then(Value::as_u64)
+                .and_then(|asn| u32::try_from(asn).ok()),
             country: text("source.geo.country_iso_code").and_then(country),
             host: owned("url.domain"),
             method: owned("http.request.method"),

@@ -91,7 +91,8 @@ fn a_line_is_decided_again_as_it_was() {
             "campaigns":[{{"name":"c","groups":["human:web"],"signals":["new-client","new-device"],{UNTIL}}}],
             "deny":[{{"name":"d","identities":["https://idp|p3"],{UNTIL}}},{{"name":"e","identities":["https://idp|p4"],"action":"challenge",{UNTIL}}}]}}"#
     );
-    for more in ["", &excepting, r#","canary_permille":500"#] {
+    let pinned = PINNED.replace("LIMIT", r#""networks":["192.0.2.0/24"],"asns":[64500]"#);
+    for more in ["", &excepting, &pinned, r#","canary_permille":500"#] {
         let mut decisions = std::collections::BTreeSet::new();
         for deny in [0.8, 0.97] {
             let policy = denying(deny, more);
@@ -109,6 +110,32 @@ fn a_line_is_decided_again_as_it_was() {
         }
         assert!(decisions.len() >= 3, "{decisions:?}");
     }
+}
+
+const PINNED: &str = r#","signals":{"preset":"envoy-geoip"},"pins":[{"name":"p","identities":["https://idp|p5"],LIMIT}]"#;
+
+#[test]
+fn a_pin_is_tried_on_a_line_as_far_as_it_tells() {
+    let plain = policy("");
+    let under = |limit: &str| {
+        let pinning = policy(&PINNED.replace("LIMIT", limit));
+        let names = Names::of_policies(&[&pinning], &HashKey::PUBLIC);
+        let lines = lines(&plain);
+        let decided = lines
+            .iter()
+            .map(|(line, _)| line.decide(&pinning, &plain, &names));
+        decided
+            .map(|again| again.map(|again| again.reason))
+            .collect::<Vec<_>>()
+    };
+    assert!(under(r#""countries":["NO"]"#).contains(&Ok("pinned-context")));
+    assert!(!under(r#""countries":["NO","BR"]"#).contains(&Ok("pinned-context")));
+    let told = under(r#""agents":["firefox"]"#);
+    assert!(told.contains(&Err(
+        "holds no certificate and no user agent, which a pin looks at"
+    )));
+    // Nobody else is pinned, and decided as before.
+    assert!(told.iter().any(Result::is_ok));
 }
 
 #[test]

@@ -292,19 +292,19 @@ fn reasons(
 }
 
 /// For whom, as it was written.
-struct Scope<'a> {
-    path: &'a str,
-    identities: &'a [String],
-    groups: &'a [String],
-    clients: &'a [String],
-    networks: &'a [String],
-    devices: &'a [String],
-    tiers: &'a [String],
+pub(in crate::policy) struct Scope<'a> {
+    pub(in crate::policy) path: &'a str,
+    pub(in crate::policy) identities: &'a [String],
+    pub(in crate::policy) groups: &'a [String],
+    pub(in crate::policy) clients: &'a [String],
+    pub(in crate::policy) networks: &'a [String],
+    pub(in crate::policy) devices: &'a [String],
+    pub(in crate::policy) tiers: &'a [String],
     /// Names of the keys, for a message.
-    keys: &'static str,
+    pub(in crate::policy) keys: &'static str,
 }
 
-fn whom(scope: &Scope<'_>) -> Result<Whom, PolicyError> {
+pub(in crate::policy) fn whom(scope: &Scope<'_>) -> Result<Whom, PolicyError> {
     let at = |key: &str| format!("{}.{key}", scope.path);
     let given = [
         ("identities", scope.identities),
@@ -339,15 +339,7 @@ fn whom(scope: &Scope<'_>) -> Result<Whom, PolicyError> {
             ));
         }
     }
-    for (index, device) in scope.devices.iter().enumerate() {
-        if device.len() != 64 || !device.bytes().all(|b| b.is_ascii_hexdigit()) {
-            // It might be the cookie itself: a secret, so that it is not repeated.
-            return Err(PolicyError::new(
-                at(&format!("devices[{index}]")),
-                "is not a SHA-256 digest; allowed: 64 hex digits",
-            ));
-        }
-    }
+    digests(scope.devices, &at("devices"))?;
     let networks = match scope.networks {
         [] => None,
         blocks => Some(
@@ -363,6 +355,19 @@ fn whom(scope: &Scope<'_>) -> Result<Whom, PolicyError> {
         devices: scope.devices.to_vec(),
         tiers: scope.tiers.to_vec(),
     })
+}
+
+/// Checks SHA-256 digests.
+pub(in crate::policy) fn digests(written: &[String], path: &str) -> Result<(), PolicyError> {
+    let digest = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    match written.iter().position(|text| !digest(text)) {
+        None => Ok(()),
+        // It might be the cookie itself: a secret, so that it is not repeated.
+        Some(index) => Err(PolicyError::new(
+            format!("{path}[{index}]"),
+            "is not a SHA-256 digest; allowed: 64 hex digits",
+        )),
+    }
 }
 
 #[cfg(test)]

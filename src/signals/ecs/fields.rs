@@ -58,6 +58,7 @@ fields! {
     Status "http.response.status_code";
     Bytes "http.response.body.bytes";
     ClientId "oauth.client_id";
+    GrantType "oauth.grant_type";
     Session "session.id";
     Token "token.id";
     TokenIat "token.iat";

@@ -163,6 +163,7 @@ pub(super) fn put<'a>(
         Field::Status => event.status = whole(field, value, 999)?.and_then(|n| n.try_into().ok()),
         Field::Bytes => event.bytes = whole(field, value, u64::MAX)?,
         Field::ClientId => event.client_id = text(field, value)?,
+        Field::GrantType => event.grant_type = text(field, value)?,
         Field::Session => event.session = text(field, value)?,
         Field::Token => event.token = text(field, value)?,
         Field::TokenIat => event.token_iat = seconds(field, value)?.map(|(time, _)| time),

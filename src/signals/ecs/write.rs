@@ -41,6 +41,7 @@ impl Serialize for Event<'_> {
         entry(&mut map, Field::Status, &self.status)?;
         entry(&mut map, Field::Bytes, &self.bytes)?;
         entry(&mut map, Field::ClientId, &self.client_id)?;
+        entry(&mut map, Field::GrantType, &self.grant_type)?;
         entry(&mut map, Field::Session, &self.session)?;
         entry(&mut map, Field::Token, &self.token)?;
         entry(&mut map, Field::TokenIat, &self.token_iat)?;

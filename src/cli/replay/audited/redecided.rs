@@ -9,7 +9,7 @@ use stepgate::assess::is_safe;
 use stepgate::decision::{self, Decision, Refusal, Standing};
 use stepgate::evidence::{Evidence, EvidenceList, Nature, Reason};
 use stepgate::feed::Order;
-use stepgate::judgement::{Bar, Case, denied, judge, judge_nobody};
+use stepgate::judgement::{Bar, Case, denied, judge, judge_nobody, unpinned};
 use stepgate::policy::{Mode, Policy, Route, Tier};
 use stepgate::score::Score;
 use stepgate::signals::features::{Class, Features};
@@ -67,6 +67,7 @@ impl AuditLine {
             standing,
             network: NetworkSignals {
                 address: Field::from(self.address),
+                asn: Field::from(self.asn),
                 country: Field::from(self.country),
                 ..NetworkSignals::default()
             },
@@ -160,10 +161,24 @@ impl AuditLine {
             let reason = Reason::Denylisted;
             return Ok(told(Some(decision), policy.prior, reason, &[exception]));
         }
-        let refused_early = self.has(Reason::Denylisted) || self.has(Reason::CountryForbidden);
+        if policy.pins.look_beyond_audit(&case.asker()) {
+            return Err("holds no certificate and no user agent, which a pin looks at");
+        }
+        if let Some((decision, _)) = unpinned(policy, &case) {
+            let reason = Reason::PinnedContext;
+            return Ok(told(Some(decision), policy.prior, reason, &[]));
+        }
+        let early = [
+            Reason::Denylisted,
+            Reason::CountryForbidden,
+            Reason::PinnedContext,
+        ];
+        let refused_early = early.into_iter().any(|reason| self.has(reason));
         let tries = !anonymous || tier.class == Class::Login;
         if refused_early && tries {
-            return Err("was refused by a denylist or a fence before any evidence was gathered");
+            return Err(
+                "was refused by a denylist, a fence or a pin before any evidence was gathered",
+            );
         }
         let evidence = self.evidence(policy, weighed, tier, unexpected);
         // Of a login that was barred the line holds what was known of the attempt, whoever asked.
@@ -231,6 +246,7 @@ fn is_of_policy(reason: Reason) -> bool {
             | Reason::IdentityRequired
             | Reason::Denylisted
             | Reason::DenylistChallenge
+            | Reason::PinnedContext
             | Reason::Unsolved
             | Reason::TooManyFailures
             | Reason::UnreadableLogin
@@ -247,7 +263,9 @@ pub(in crate::cli::replay) struct Names(BTreeMap<String, String>);
 impl Names {
     /// All that are named in these policies.
     pub(in crate::cli::replay) fn of_policies(policies: &[&Policy], key: &HashKey) -> Self {
-        let named = policies.iter().flat_map(|p| p.exceptions.identities());
+        let named = policies
+            .iter()
+            .flat_map(|p| p.exceptions.identities().chain(p.pins.identities()));
         let hashed = named.map(|name| {
             let locator = key.locate(Domain::Identity, &[name.as_bytes()]);
             (format!("{:016x}", locator.tag), name.to_owned())

@@ -93,7 +93,19 @@ pub struct Host {
 impl Host {
     /// Reads and validates a module. Nothing runs before [`Host::start`], so state can be set first.
     pub fn new(wasm: &[u8]) -> Result<Self, Trap> {
+        Self::configured(wasm, Config::default())
+    }
+
+    /// The same, which counts the instructions it runs: see [`Host::spent`].
+    pub fn metered(wasm: &[u8]) -> Result<Self, Trap> {
         let mut config = Config::default();
+        config.consume_fuel(true);
+        let mut host = Self::configured(wasm, config)?;
+        host.spent();
+        Ok(host)
+    }
+
+    fn configured(wasm: &[u8], mut config: Config) -> Result<Self, Trap> {
         config.set_max_recursion_depth(20_000);
         config.set_max_stack_height(8 << 20);
         let module = Module::new(&Engine::new(&config), wasm).map_err(|error| Trap {

@@ -73,6 +73,22 @@ impl Host {
         result.map(drop)
     }
 
+    /// The instructions run since this was last asked, as wasmi weighs them; 0 where they are not counted.
+    pub fn spent(&mut self) -> u64 {
+        const TANK: u64 = u64::MAX / 2;
+        let spent = self.store.get_fuel().map(|left| TANK.saturating_sub(left));
+        let _not_metered = self.store.set_fuel(TANK);
+        spent.unwrap_or_default()
+    }
+
+    /// The memory the VM has taken, in bytes; it never gives any back.
+    pub fn memory(&self) -> usize {
+        let memory = self
+            .instance
+            .and_then(|instance| instance.get_memory(&self.store, "memory"));
+        memory.map_or(0, |memory| memory.data(&self.store).len())
+    }
+
     /// Calls any export with `i32` arguments. `None` if there is no such export, or it returns nothing.
     pub fn call(&mut self, export: &str, arguments: &[i32]) -> Result<Option<i32>, Trap> {
         if let Some(trap) = &self.dead {

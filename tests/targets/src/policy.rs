@@ -1,0 +1,66 @@
+//! Policies: refused whole or compiled, and what is compiled means what was written, as JSON and as a struct.
+//! May use the engine's policy, the adapter's reader of structs.
+//! Must not judge a policy.
+
+use serde_json::Value;
+use stepgate::policy::{Policy, Route};
+
+use crate::{NOW, metadata, structs};
+
+pub(crate) fn run(data: &[u8]) {
+    let (mode, data) = crate::split(data);
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let parsed = Policy::parse(text);
+    match &parsed {
+        Ok(policy) => used(policy),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(!said.is_empty() && !said.ends_with('.'), "{said}");
+            assert_eq!(Policy::parse(text).unwrap_err(), *error);
+        }
+    }
+    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else {
+        return;
+    };
+    let plain = structs::plain(object.clone());
+    let deep = structs::depth(&Value::Object(plain.clone())) > structs::DEPTH;
+    if mode & 1 == 1 && !deep && plain == object {
+        let given = metadata::whole(&structs::object(&plain)).expect("a struct");
+        match (parsed, Policy::parse(&given)) {
+            (Ok(json), Ok(structured)) => assert_eq!(json.config, structured.config),
+            // Keys that stand twice are refused in JSON; a struct has none.
+            (Err(_), _) => {}
+            (Ok(_), Err(error)) => panic!("as a struct: {error}"),
+        }
+    }
+}
+
+fn used(policy: &Policy) {
+    let written = serde_json::to_string(&policy.config).unwrap();
+    match Policy::parse(&written) {
+        Ok(again) => assert_eq!(again.config, policy.config),
+        Err(error) => panic!("what was accepted is refused when written again: {error}"),
+    }
+    for path in [
+        &b"/"[..],
+        b"",
+        b"/admin/x",
+        b"/users/7",
+        b"/\xff",
+        b"/a/b/c/d/e",
+    ] {
+        for host in [&b"api.test"[..], b"", b"a.api.test"] {
+            let tier = policy.tier(&Route {
+                host,
+                path,
+                method: b"POST",
+                metadata: b"",
+            });
+            let _cohorts = (tier.of_cohort(0), tier.of_cohort(999));
+        }
+    }
+    let _over = policy.expired(NOW).count();
+    let _warned = policy.step_up_warnings(true);
+}

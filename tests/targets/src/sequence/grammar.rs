@@ -1,0 +1,501 @@
+//! What a sequence is made of: policies, requests good and evil, bodies, answers of callouts, damage.
+//! May use tokens of the test kit under a secret that never changes.
+//! Must not draw anything but from the bytes of the sequence.
+
+use std::sync::LazyLock;
+
+use arbitrary::{Result, Unstructured};
+use serde_json::{Value, json};
+use stepgate_testkit::host::{Exchange, Host};
+use stepgate_testkit::tokens::{self, Key, Token};
+
+use crate::structs;
+
+/// When a sequence begins, in seconds since 1970.
+pub(super) const NOW: u64 = 1_750_000_000;
+/// What every spoofed header says.
+pub(super) const SPOOFED: &[u8] = b"spoofed";
+const ISSUER: &str = "https://issuer.test";
+const SECRET: &[u8; 32] = b"thirty-two bytes that are shared";
+
+/// Host functions that a sequence breaks: those the adapter calls, but the one the SDK cannot do without when a callout is
+/// answered (`proxy_set_effective_context`; a host that lacks it is asked for none).
+pub(super) const FUNCTIONS: [&str; 18] = [
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_define_metric",
+    "proxy_get_buffer_bytes",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_record_metric",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_send_local_response",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
+
+static KEY: LazyLock<Key> = LazyLock::new(|| Key::hmac("one", SECRET));
+
+const BROWSER: &[u8] = b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+
+/// Values that parsers trip over.
+const NASTY: [&[u8]; 16] = [
+    b"",
+    b"\xff\xfe\x80",
+    b" ",
+    b";=;=,,\"\\",
+    b"session=\xff; device=\xc3\x28; session",
+    b"Bearer \xff.\xff.\xff",
+    b"Bearer ..",
+    b"1e999999",
+    b"-0.0,NaN",
+    b"AS4294967296",
+    b"\r\nx-stepgate-decision: spoofed",
+    b"a\0b",
+    b"%252f%252fevil.test",
+    b"{\"username\":[[[[[[[[",
+    b"eyJhbGciOiJub25lIn0.e30.",
+    b"99999999999999999999",
+];
+
+/// Names of headers and a good value of each.
+const HEADERS: [(&str, &[u8]); 28] = [
+    ("accept", b"text/html"),
+    ("accept-language", b"nb-NO,nb;q=0.9"),
+    ("access-control-request-method", b"POST"),
+    ("content-encoding", b"identity"),
+    ("content-length", b"27"),
+    ("content-type", b"application/x-www-form-urlencoded"),
+    ("content-type", b"application/json"),
+    ("cookie", b"device=abc; __Host-stepgate-device=1.2.3.4"),
+    ("dpop", b"a.b.c"),
+    ("origin", b"https://app.test"),
+    ("sec-ch-ua", b"\"Chromium\";v=\"120\""),
+    ("sec-ch-ua-mobile", b"?0"),
+    ("sec-ch-ua-platform", b"\"Linux\""),
+    ("sec-fetch-mode", b"navigate"),
+    ("user-agent", BROWSER),
+    ("x-api-key", b"abc"),
+    ("x-coordinates", b"59.9,10.7"),
+    ("x-geo-anon-tor", b"true"),
+    ("x-geo-asn", b"AS64500"),
+    ("x-geo-city", b"Oslo"),
+    ("x-geo-country", b"NO"),
+    ("x-ja4", b"t13d1516h2_8daaf6152771_02713d6af862"),
+    ("x-risk", b"80"),
+    ("X-Stepgate-Decision", SPOOFED),
+    ("x-stepgate-score", SPOOFED),
+    ("x_stepgate_reasons", SPOOFED),
+    ("x-stepgate-signature", SPOOFED),
+    ("x-stepgate-anything", SPOOFED),
+];
+
+const PATHS: [&[u8]; 10] = [
+    b"/accounts?page=1&key=abc",
+    b"/admin/users",
+    b"/login",
+    b"/token",
+    b"/open",
+    b"/recover",
+    b"",
+    b"*",
+    b"//evil.test/%2e%2e/\xff",
+    b"/admin/../open#x",
+];
+
+pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Which policy is in force.
+#[derive(Clone, Copy)]
+pub(super) struct Setting {
+    policy: u8,
+    host_verifies: bool,
+}
+
+/// A change of the policy.
+pub(super) struct Update {
+    pub(super) text: String,
+    /// It must be accepted.
+    pub(super) is_fine: bool,
+    policy: u8,
+}
+
+const POLICIES: u8 = 5;
+
+impl Setting {
+    pub(super) fn choose(input: &mut Unstructured<'_>) -> Self {
+        Self {
+            policy: input.int_in_range(0..=POLICIES - 1).unwrap_or(0),
+            host_verifies: input.ratio(1, 4).unwrap_or(false),
+        }
+    }
+
+    pub(super) fn prepare(&self, host: &mut Host) {
+        host.set_time(NOW as f64);
+        host.set_property(&["source", "address"], "198.51.100.7:4000");
+        if self.host_verifies {
+            let mut turn = 0usize;
+            let verify = move |arguments: &[u8]| {
+                turn += 1;
+                match turn % 4 {
+                    0 => Err(12),
+                    1 => Ok(vec![0x08, 1]),
+                    2 => Ok(arguments.to_vec()),
+                    _ => Ok(Vec::new()),
+                }
+            };
+            let foreign = &mut host.state_mut().foreign;
+            foreign.insert("verify_signature".into(), Box::new(verify));
+        }
+    }
+
+    pub(super) fn policy(&self) -> Value {
+        policy(self.policy)
+    }
+
+    /// Preflights and routes that are off are passed as they are.
+    pub(super) fn may_pass_undecided(&self, exchange: &Exchange) -> bool {
+        let headers = &exchange.request.headers;
+        let is = |name: &str, part: &[u8]| {
+            let all = headers.all(name);
+            all.iter()
+                .any(|value| value.windows(part.len()).any(|w| w == part))
+        };
+        is(":method", b"OPTIONS") || is(":path", b"pen")
+    }
+
+    pub(super) fn take(&mut self, update: Update) {
+        self.policy = update.policy;
+    }
+
+    pub(super) fn changed(&self, input: &mut Unstructured<'_>) -> Result<Update> {
+        let policy = input.int_in_range(0..=POLICIES - 1)?;
+        let mut next = self::policy(policy);
+        let (text, is_fine) = match input.int_in_range(0..=9u8)? {
+            0 => ("{".to_owned(), false),
+            1 => {
+                next["baseline"]["memory_mib"] = json!(2);
+                (next.to_string(), false)
+            }
+            2 => {
+                next["score"]["denny"] = json!(0.5);
+                (next.to_string(), false)
+            }
+            3 => (
+                String::from_utf8_lossy(some(input, 200)?).into_owned(),
+                false,
+            ),
+            4 => {
+                let mut text = next.to_string();
+                text.truncate(input.choose_index(text.len())?);
+                (text, false)
+            }
+            _ => {
+                next["score"]["step_up"] = json!(*input.choose(&[0.1, 0.5, 0.9])?);
+                (next.to_string(), true)
+            }
+        };
+        Ok(Update {
+            text,
+            is_fine,
+            policy,
+        })
+    }
+
+    /// A request: what every client sends, good or evil, and some more.
+    pub(super) fn request(&self, input: &mut Unstructured<'_>, now: u64) -> Result<Pairs> {
+        let method = *input.choose(&["GET", "POST", "OPTIONS", "PATCH", ""])?;
+        let path = if input.ratio(1, 12)? {
+            some(input, 40)?
+        } else {
+            input.choose(&PATHS)?
+        };
+        let mut headers: Pairs = [
+            (":method", method.as_bytes()),
+            (":path", path),
+            (":authority", b"app.test"),
+            (":scheme", b"https"),
+            ("user-agent", BROWSER),
+        ]
+        .map(|(name, value)| (name.into(), value.to_vec()))
+        .into();
+        if input.ratio(1, 16)? {
+            let gone = input.choose_index(headers.len())?;
+            headers.remove(gone);
+        }
+        for _ in 0..*input.choose(&[1, 1, 1, 0, 2])? {
+            headers.push(credential(input, now)?);
+        }
+        headers.extend(self.headers(input)?);
+        Ok(headers)
+    }
+
+    pub(super) fn headers(&self, input: &mut Unstructured<'_>) -> Result<Pairs> {
+        let mut headers = Pairs::new();
+        for _ in 0..input.int_in_range(0..=6u8)? {
+            let (name, good) = *input.choose(&HEADERS)?;
+            let value = if good == SPOOFED {
+                good.to_vec()
+            } else {
+                match input.int_in_range(0..=5u8)? {
+                    0 => input.choose(&NASTY)?.to_vec(),
+                    1 => some(input, 60)?.to_vec(),
+                    2 => good.repeat(1 + usize::from(input.arbitrary::<u8>()?) * 4),
+                    _ => good.to_vec(),
+                }
+            };
+            headers.push((name.as_bytes().to_vec(), value));
+        }
+        Ok(headers)
+    }
+
+    pub(super) fn body(&self, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+        Ok(match input.int_in_range(0..=6u8)? {
+            0 => b"username=alice&password=x".to_vec(),
+            1 => b"{\"username\":\"bob\",\"password\":\"x\"}".to_vec(),
+            2 => b"grant_type=client_credentials&client_id=web".to_vec(),
+            3 => vec![b'a'; usize::from(input.arbitrary::<u16>()?) / 2],
+            4 => Vec::new(),
+            5 => input.choose(&NASTY)?.to_vec(),
+            _ => some(input, 100)?.to_vec(),
+        })
+    }
+
+    pub(super) fn answer(
+        &self,
+        input: &mut Unstructured<'_>,
+        cluster: &str,
+    ) -> Result<(Pairs, Vec<u8>)> {
+        let status = *input.choose(&["200", "200", "200", "304", "500", "302", "\u{fffd}", ""])?;
+        let mut headers: Pairs = vec![(b":status".to_vec(), status.as_bytes().to_vec())];
+        if input.arbitrary()? {
+            headers.push((b"etag".to_vec(), some(input, 20)?.to_vec()));
+        }
+        if input.ratio(1, 8)? {
+            headers.clear();
+        }
+        let good = match cluster {
+            "idp" => JWKS.as_bytes().to_vec(),
+            _ => feed(input)?.into_bytes(),
+        };
+        let body = match input.int_in_range(0..=6u8)? {
+            0 => some(input, 200)?.to_vec(),
+            1 => vec![b' '; 300_000],
+            2 => good[..input.choose_index(good.len())?].to_vec(),
+            3 => input.choose(&NASTY)?.to_vec(),
+            _ => good,
+        };
+        Ok((headers, body))
+    }
+
+    /// What somebody else makes of a value of ours.
+    pub(super) fn spoiled(
+        &self,
+        mut value: Vec<u8>,
+        input: &mut Unstructured<'_>,
+    ) -> Result<Vec<u8>> {
+        match input.int_in_range(0..=7u8)? {
+            0 => value.clear(),
+            1 => value.truncate(value.len() / 2),
+            2 => value.fill(0xff),
+            3 => value = some(input, 100)?.to_vec(),
+            4 => value.extend_from_slice(&[0x41; 5000]),
+            5 => value.reverse(),
+            _ => {
+                for _ in 0..input.int_in_range(1..=8u8)? {
+                    if value.is_empty() {
+                        break;
+                    }
+                    let at = input.choose_index(value.len().min(4096))?;
+                    value[at] ^= 1 << input.int_in_range(0..=7u8)?;
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    pub(super) fn property(
+        &self,
+        input: &mut Unstructured<'_>,
+    ) -> Result<(Vec<&'static str>, Option<Vec<u8>>)> {
+        let claims = json!({ "iss": ISSUER, "sub": "alice", "exp": NOW + 600, "nul": null });
+        let fields = json!({ "payload": claims });
+        let payload = structs::object(fields.as_object().unwrap());
+        let metadata = structs::entry("envoy.filters.http.jwt_authn", &payload);
+        let known: [(&[&'static str], Vec<u8>); 8] = [
+            (&["source", "address"], b"203.0.113.9:1".to_vec()),
+            (&["source", "address"], b"[2001:db8::1]:1".to_vec()),
+            (&["metadata"], metadata),
+            (
+                &["connection", "uri_san_peer_certificate"],
+                b"spiffe://test/ns/x".to_vec(),
+            ),
+            (
+                &["connection", "sha256_peer_certificate_digest"],
+                b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_vec(),
+            ),
+            (
+                &[
+                    "xds",
+                    "route_metadata",
+                    "filter_metadata",
+                    "stepgate",
+                    "tier",
+                ],
+                b"meta".to_vec(),
+            ),
+            (&["response", "code_details"], b"oauth_redirect".to_vec()),
+            (&["filter_state", "ja4"], b"t13".to_vec()),
+        ];
+        let (elements, good) = input.choose(&known)?.clone();
+        let value = match input.int_in_range(0..=4u8)? {
+            0 => None,
+            1 => Some(input.choose(&NASTY)?.to_vec()),
+            2 => Some(some(input, 60)?.to_vec()),
+            _ => Some(good),
+        };
+        Ok((elements.to_vec(), value))
+    }
+}
+
+/// Some of the bytes that are left, as they are.
+fn some<'a>(input: &mut Unstructured<'a>, most: usize) -> Result<&'a [u8]> {
+    let length = input.int_in_range(0..=most)?.min(input.len());
+    input.bytes(length)
+}
+
+fn credential(input: &mut Unstructured<'_>, now: u64) -> Result<(Vec<u8>, Vec<u8>)> {
+    let subject = *input.choose(&["alice", "alice", "bob", "carol", "service", ""])?;
+    let at = now.saturating_sub(u64::from(input.arbitrary::<u8>()?) * 8);
+    let claims = tokens::claims(ISSUER, subject, at);
+    let token = Token::new(claims);
+    let token = match input.int_in_range(0..=11u8)? {
+        0 => tokens::corrupted(&token.sign(&KEY)),
+        1 => tokens::stripped(&token.sign(&KEY)),
+        2 => token.unsigned(),
+        3 => token.critical(&KEY),
+        4 => tokens::tampered(&token.sign(&KEY), "sub", "mallory"),
+        5 => token
+            .claim("sub", String::from_utf8_lossy(some(input, 40)?).as_ref())
+            .claim("sid", "a\r\nb")
+            .sign(&KEY),
+        6 => token.claim("exp", 5).sign(&KEY),
+        7 => token.claim("cnf", json!({ "x5t#S256": "AAAA" })).sign(&KEY),
+        8 => token
+            .claim("amr", json!(["otp"]))
+            .claim("acr", Value::Null)
+            .sign(&KEY),
+        _ => token.claim("sid", "s1").sign(&KEY),
+    };
+    Ok(match input.int_in_range(0..=5u8)? {
+        0 => (b"cookie".to_vec(), format!("session={token}").into_bytes()),
+        1 => (
+            b"authorization".to_vec(),
+            format!("DPoP {token}").into_bytes(),
+        ),
+        2 => (b"authorization".to_vec(), b"Basic YWxpY2U6eA==".to_vec()),
+        _ => (
+            b"authorization".to_vec(),
+            format!("Bearer {token}").into_bytes(),
+        ),
+    })
+}
+
+/// A request nothing is wrong with.
+pub(super) fn honest() -> Pairs {
+    [
+        (":method", &b"GET"[..]),
+        (":path", b"/accounts"),
+        (":authority", b"app.test"),
+        ("user-agent", BROWSER),
+    ]
+    .map(|(name, value)| (name.into(), value.to_vec()))
+    .into()
+}
+
+const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w"},{"kty":"oct","k":"AAAA"}]}"#;
+
+fn feed(input: &mut Unstructured<'_>) -> Result<String> {
+    let mut document = json!({ "version": 1 });
+    match input.int_in_range(0..=4u8)? {
+        0 => document["tokens"] = json!([{ "iss": ISSUER, "jti": "t1" }]),
+        1 => {
+            document["not_before"] =
+                json!({ "subjects": [{ "iss": ISSUER, "sub": "alice", "time": NOW }] });
+        }
+        2 => {
+            document["overrides"] = json!([{
+                "iss": ISSUER, "sub": "bob", "action": "deny", "owner": "soc", "reason": "x", "expires": NOW + 9000
+            }]);
+        }
+        3 => document["mode"] = json!("shadow"),
+        _ => document["snapshot"] = json!({ "path": "/snapshot" }),
+    }
+    Ok(document.to_string())
+}
+
+fn policy(which: u8) -> Value {
+    let mut policy = json!({
+        "mode": "enforce",
+        "hash_key": "a key for tests only",
+        "baseline": { "memory_mib": 1 },
+        "credentials": {
+            "issuers": [{ "issuer": ISSUER, "algorithms": ["HS256"], "secret": tokens::base64url(SECRET) }],
+            "tokens": [{}, { "scheme": "DPoP" }, { "cookie": "session" }],
+            "api_keys": {
+                "header": "x-api-key", "query": "key",
+                "keys": [{ "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" }],
+            },
+        },
+        "signals": {
+            "preset": "envoy-geoip", "coordinates": "x-coordinates", "tls_fingerprint": "x-ja4", "device_cookie": "device",
+        },
+        "score": { "step_up": 0.5 },
+        "tiers": [
+            { "name": "open", "paths": ["/open"], "mode": "off" },
+            { "name": "login", "paths": ["/login"], "class": "login" },
+            { "name": "token", "paths": ["/token"], "class": "login", "login": { "token_endpoint": true } },
+            { "name": "recover", "paths": ["/recover"], "class": "recovery" },
+            { "name": "admin", "paths": ["/admin/**"], "class": "privileged", "require_identity": true },
+        ],
+    });
+    match which {
+        0 => {}
+        1 => {
+            policy["login"] = json!({ "hold_body": true, "unreadable": "refuse" });
+            policy["challenge"] = json!({
+                "page": { "url": "https://id.test/mfa", "origins": ["https://app.test"] }, "receipt": {}
+            });
+            policy["signature"] = json!({ "secret": "sixteen characters", "kid": "k2" });
+        }
+        2 => {
+            let issuers = policy["credentials"]["issuers"].as_array_mut().unwrap();
+            issuers.push(json!({ "issuer": "https://other.test", "jwks": { "cluster": "idp", "authority": "idp.test" } }));
+            policy["feeds"] = json!([{
+                "name": "soc", "cluster": "feeds", "authority": "feeds.test", "path": "/v1", "refresh_seconds": 10,
+                "max_bytes": 200_000,
+            }]);
+        }
+        3 => {
+            policy["mode"] = json!("shadow");
+            policy["audit"] = json!({ "enabled": true, "identity": true });
+            policy["behaviour"] = json!({ "watch": "all" });
+            policy["login"] = json!({ "hold_body": true });
+        }
+        _ => {
+            policy["canary_permille"] = json!(500);
+            policy["signals"]["tls_fingerprint"] = Value::Null;
+            policy["signals"]["tls_fingerprint_filter_state"] = json!("ja4");
+            let tiers = policy["tiers"].as_array_mut().unwrap();
+            tiers.push(json!({ "name": "meta", "route_metadata": true, "require_identity": true }));
+        }
+    }
+    policy
+}
