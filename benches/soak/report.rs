@@ -122,8 +122,9 @@ impl Run {
         let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         let growth = (last.resident / second.resident - 1.0) * 100.0;
         // Whether the filter saw a request whose client had left nobody can know.
-        let answered = self.trial.answered() + self.driven.answered();
-        let sent = self.trial.sent() + self.driven.sent();
+        let twice = self.trial.cut_off() + self.driven.cut_off();
+        let answered = self.trial.answered() + self.driven.answered() + twice;
+        let sent = self.trial.sent() + self.driven.sent() + twice;
         let mut limits = vec![
             none("requests without an answer", self.driven.lost, &why),
             none(
