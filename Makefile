@@ -37,7 +37,7 @@ run: wasm $(ENVOY_STAMP) ## Keep the same Envoy on :10000, with curl lines to tr
 	@$(TARGET)/debug/examples/demo serve
 
 .PHONY: test
-test: test-native demo test-node ## Run everything: engine, command line, module, real Envoy, the demo, wasm in Node
+test: test-native demo test-soak test-node ## Run everything: engine, command line, module, real Envoy, the demo, wasm in Node
 
 .PHONY: test-native
 test-native: wasm $(ENVOY_STAMP)
@@ -95,6 +95,16 @@ reproducible: wasm ## Build the module again in another folder: it must be the s
 .PHONY: bench
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
 	cargo bench --profile dev --bench http -- $(ONLY)
+
+# Times are judged from five minutes on; MINUTES=1 is part of `make test`.
+MINUTES ?= 30
+.PHONY: soak
+soak: wasm $(ENVOY_STAMP) ## Mixed traffic for half an hour: memory, answers, times; make soak MINUTES=30
+	cargo bench --workspace --all-features --profile dev --bench soak -- $(MINUTES)
+
+.PHONY: test-soak
+test-soak: wasm $(ENVOY_STAMP)
+	cargo bench --workspace --all-features --profile dev --bench soak -- 1
 
 .PHONY: flood
 flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy

@@ -19,8 +19,12 @@ mod cases;
 mod claims;
 #[path = "envoy/containment.rs"]
 mod containment;
+#[path = "envoy/contention.rs"]
+mod contention;
 #[path = "envoy/contract.rs"]
 mod contract;
+#[path = "envoy/crash.rs"]
+mod crash;
 #[path = "envoy/deceit.rs"]
 mod deceit;
 #[path = "envoy/exceptions.rs"]
@@ -55,9 +59,15 @@ mod operation;
 mod protocols;
 #[path = "envoy/resets.rs"]
 mod resets;
+#[path = "envoy/restart.rs"]
+mod restart;
 #[path = "envoy/rollout.rs"]
 mod rollout;
+#[path = "envoy/sources.rs"]
+mod sources;
 #[path = "envoy/step_up.rs"]
 mod step_up;
 #[path = "envoy/tiers.rs"]
 mod tiers;
+#[path = "envoy/updates.rs"]
+mod updates;

@@ -1,10 +1,13 @@
 //! This VM's copy of the population: read on every decision, refreshed and flushed on ticks.
 //! May use: memory and the engine's population.
 //! Must not: write per request, or lose a lesson to a conflict.
+//!
+//! Each version of the module has a value of its own: what it cannot read it would take for nothing, and write over.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
+use stepgate::baseline::page::VERSION;
 use stepgate::baseline::population::{Lesson, Population};
 
 use crate::memory::Memory;
@@ -64,17 +67,20 @@ impl Crowd {
     pub(crate) fn tick(&self, metrics: &Metrics, now: i64) {
         metrics.add(Count::LessonsDropped, self.dropped.take());
         let pending = self.pending.borrow().len();
-        if now < self.due.get() && pending < MANY {
+        // A time that is further away than the period is of another clock.
+        let due = self.due.get();
+        let early = (due.saturating_sub(PERIOD)..due).contains(&now);
+        if early && pending < MANY {
             return;
         }
         self.due.set(now.saturating_add(PERIOD));
         // A few bytes tell whether the value, of about a mebibyte, has changed.
-        let mark = self.memory.get(format_args!("population-mark"));
+        let mark = self.memory.get(format_args!("population{VERSION}-mark"));
         let mark = mark.map_or(0, |(_, mark)| mark);
         if pending > 0 {
             self.flush(metrics);
         } else if mark != self.mark.get() {
-            let (value, _) = self.memory.open_sealed(format_args!("population"));
+            let (value, _) = self.memory.open_sealed(format_args!("population{VERSION}"));
             self.replace(value.and_then(|value| Population::decode(&value)));
             self.mark.set(mark);
         }
@@ -110,7 +116,7 @@ impl Crowd {
     /// Changes the shared value and takes it over, if no other VM is faster every time.
     fn change(&self, metrics: &Metrics, change: impl Fn(&mut Population)) -> bool {
         for _ in 0..TRIES {
-            let (value, cas) = self.memory.open_sealed(format_args!("population"));
+            let (value, cas) = self.memory.open_sealed(format_args!("population{VERSION}"));
             let mut shared = value
                 .and_then(|value| Population::decode(&value))
                 .unwrap_or_default();
@@ -119,11 +125,12 @@ impl Crowd {
             shared.encode(&mut bytes);
             let written = self
                 .memory
-                .set_sealed(format_args!("population"), &bytes, cas);
+                .set_sealed(format_args!("population{VERSION}"), &bytes, cas);
             if written.is_ok() {
                 self.replace(Some(shared));
                 // After the value: who sees the new mark finds the new value. This VM looks once more than it needs to.
-                let _unmarked = self.memory.set(format_args!("population-mark"), b"1", 0);
+                let mark = format_args!("population{VERSION}-mark");
+                let _unmarked = self.memory.set(mark, b"1", 0);
                 return true;
             }
             metrics.count(Count::CasRetry);

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use stepgate::baseline::identity::IdentityRecord;
-use stepgate::baseline::page::PageKind;
+use stepgate::baseline::page::{PageKind, VERSION};
 use stepgate::baseline::population::Population;
 use stepgate::baseline::profile::Profile;
 use stepgate::baseline::snapshot::{Snapshot, SnapshotRecord};
@@ -41,7 +41,7 @@ pub(crate) struct Loading {
     mine: Cell<i64>,
 }
 
-/// How far a snapshot is loaded.
+/// How far a snapshot is loaded into the pages of this version: those of another read as empty.
 #[derive(Clone, Copy, Default)]
 struct Progress {
     position: u64,
@@ -159,14 +159,20 @@ impl Loading {
     }
 
     fn progress(&self) -> (Progress, u32) {
-        let (value, cas) = self.memory.open_sealed(format_args!("s{:x}", self.id));
+        let (value, cas) = self
+            .memory
+            .open_sealed(format_args!("s{:x}.{VERSION}", self.id));
         let progress = value.and_then(|value| Progress::read(&value));
         (progress.unwrap_or_default(), cas)
     }
 
     fn store(&self, progress: Progress, cas: u32) -> bool {
         self.memory
-            .set_sealed(format_args!("s{:x}", self.id), &progress.bytes(), cas)
+            .set_sealed(
+                format_args!("s{:x}.{VERSION}", self.id),
+                &progress.bytes(),
+                cas,
+            )
             .is_ok()
     }
 

@@ -296,7 +296,7 @@ fn an_order_is_answered_for_in_every_line() {
 }
 
 /// A snapshot in which alice has been known for long.
-fn snapshot() -> Vec<u8> {
+pub(crate) fn snapshot() -> Vec<u8> {
     let key = HashKey::from_secret("a secret of the envoy tests");
     let identity = format!("{ISSUER}|alice");
     let locator = key.locate(Domain::Identity, &[identity.as_bytes()]);

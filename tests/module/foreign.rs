@@ -3,6 +3,7 @@
 //! Must not know what a value is for.
 
 use serde_json::{Value, json};
+use stepgate::baseline::page::VERSION;
 use stepgate_testkit::host::Host;
 
 use crate::{KEY, NOW, call, get, is_alive, policy, start, started, status, token, vm};
@@ -145,8 +146,8 @@ fn values_that_were_there_before_us_are_nobodys() {
         for name in [
             "layout",
             "probe",
-            "population",
-            "population-mark",
+            &format!("population{VERSION}"),
+            &format!("population{VERSION}-mark"),
             "i0",
             "s0",
             "a0",

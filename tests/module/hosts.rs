@@ -3,6 +3,7 @@
 //! Must not expect more of a host than its status codes.
 
 use serde_json::json;
+use stepgate::baseline::page::VERSION;
 use stepgate_testkit::host::{Host, OK, UNIMPLEMENTED, imports};
 
 use crate::snapshot::{knows, snapshot, trained};
@@ -181,9 +182,9 @@ fn a_store_that_compares_every_number_is_shared_like_any_other() {
             host.tick().unwrap();
         }
     }
-    let population = "stepgate/stepgate/population";
+    let population = format!("stepgate/stepgate/population{VERSION}");
     let data = &one.state().process.borrow().data;
-    assert!(data.get(population).is_some());
+    assert!(data.get(&population).is_some());
     assert!(data.get(format!("{population}-mark")).is_some());
 }
 
@@ -210,7 +211,7 @@ fn without_ticks_requests_do_their_work() {
     call(&mut host, &token("alice", 0), "200");
     let marked = |host: &Host| {
         let process = host.state().process.borrow();
-        let mark = "stepgate/stepgate/population-mark";
+        let mark = format!("stepgate/stepgate/population{VERSION}-mark");
         process.data.get(mark).is_some()
     };
     let loaded = |host: &Host| host.metric("stepgate_snapshot_records_total");

@@ -14,6 +14,7 @@
 mod baseline;
 #[path = "../cases/mod.rs"]
 mod cases;
+mod clock;
 mod configure;
 mod feeds;
 mod flood;
@@ -28,6 +29,7 @@ mod owasp;
 mod played;
 mod receipts;
 mod snapshot;
+mod upgrade;
 mod verdicts;
 
 use std::sync::LazyLock;

@@ -97,6 +97,7 @@ pub fn binary() -> Option<PathBuf> {
 pub struct Setup {
     bootstrap: String,
     concurrency: u32,
+    arguments: Vec<String>,
     environment: Vec<(String, String)>,
     wasm_log: String,
 }
@@ -107,6 +108,7 @@ impl Setup {
         Self {
             bootstrap: bootstrap.to_owned(),
             concurrency: 1,
+            arguments: Vec::new(),
             environment: Vec::new(),
             wasm_log: "info".to_owned(),
         }
@@ -115,6 +117,13 @@ impl Setup {
     /// The number of workers; one unless said.
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = workers;
+        self
+    }
+
+    /// Adds arguments to the command line.
+    pub fn args(mut self, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        self.arguments.extend(arguments);
         self
     }
 
@@ -140,6 +149,7 @@ impl Setup {
             .args(["--concurrency", &self.concurrency.to_string()])
             .args(["-l", "warning", "--component-log-level"])
             .arg(format!("wasm:{}", self.wasm_log))
+            .args(&self.arguments)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null());
         Ok(command)

@@ -1,5 +1,5 @@
 //! What the tests and the demo share: a wasm host, a real Envoy, a client and an upstream, tokens, geo databases.
-//! May use the standard library, wasmi, serde_json and RustCrypto; every part stands alone.
+//! May use the standard library, wasmi, walrus, serde_json and RustCrypto; every part stands alone.
 //! Must not depend on the engine or the adapter: what checks them knows them only from outside.
 #![allow(
     clippy::unwrap_used,
@@ -17,3 +17,4 @@ pub mod host;
 pub mod http;
 pub mod mmdb;
 pub mod tokens;
+pub mod trap;

@@ -2,9 +2,11 @@
 //! May use the standard library and serde_json.
 //! Must not correct, fold or reject what a test wants on the wire.
 
+mod rogue;
 mod upstream;
 mod wire;
 
+pub use rogue::{Manner, Rogue};
 pub use upstream::{Canned, Received, Upstream};
 
 use crate::headers::Headers;
