@@ -2,6 +2,8 @@
 //! May use the test kit's client.
 //! Must not know which set-up it measures, or count its own time as Envoy's.
 
+#![allow(clippy::disallowed_methods, reason = "latency is what the clock says")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -87,7 +87,7 @@ fn yaml_where_the_filter_takes_json_is_refused_in_every_file() {
             *policy = serde_norway::to_string(policy).unwrap().into();
             "is no object"
         };
-        work.write("changed.yaml", &document.to_string());
+        work.write("changed.yaml", document.to_string());
         let outcome = work.run("check changed.yaml");
         assert_eq!(outcome.code, 1, "{}: {}", file.display(), outcome.stdout);
         assert!(

@@ -2,6 +2,8 @@
 //! May use: the table of metrics, the files of the repository, promtool where there is one.
 //! Must not: know a metric that the table does not.
 
+mod promql;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +16,7 @@ use stepgate_testkit::tokens::Key;
 
 use crate::contract::{at_home, far_away, policy, token};
 use crate::gateway::{bootstrap, listener, module, stepgate};
+use promql::named;
 
 /// Sets of labels of each metric in a scrape.
 type Scrape = BTreeMap<String, Vec<BTreeMap<String, String>>>;
@@ -197,73 +200,6 @@ fn every_metric_has_its_labels_in_plain_envoy_and_in_istio() {
             );
         }
     }
-}
-
-/// What one expression names: metrics with their matchers, and the labels it groups by.
-#[derive(Debug, Default)]
-struct Named {
-    selectors: Vec<(String, Vec<(String, String, String)>)>,
-    groups: Vec<String>,
-}
-
-fn word(text: &str) -> &str {
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// The matchers up to the closing brace, and how long they are.
-fn matchers(text: &str) -> (Vec<(String, String, String)>, usize) {
-    let mut rest = text;
-    let mut found = Vec::new();
-    while !rest.starts_with('}') {
-        rest = rest.trim_start_matches([',', ' ']);
-        let label = word(rest);
-        assert!(!label.is_empty(), "{text}");
-        let (operator, after) = rest[label.len()..].split_once('"').unwrap();
-        let (value, after) = after.split_once('"').unwrap();
-        found.push((label.into(), operator.trim().into(), value.into()));
-        rest = after;
-    }
-    (found, text.len() - rest.len())
-}
-
-/// Reads as much of PromQL as names something: strings stand in matchers only.
-fn named(expression: &str) -> Named {
-    let mut named = Named::default();
-    let mut rest = expression;
-    while let Some(first) = rest.chars().next() {
-        if first == '{' {
-            let (found, length) = matchers(&rest[1..]);
-            let name = found.iter().find(|(label, _, _)| label == "__name__");
-            let name = name.map(|(_, _, name)| name.clone()).unwrap();
-            named.selectors.push((name, found));
-            rest = &rest[1 + length..];
-        } else if first == '"' {
-            let end = rest[1..].find('"').unwrap();
-            rest = &rest[end + 2..];
-        } else if first.is_ascii_alphabetic() {
-            let name = word(rest);
-            rest = &rest[name.len()..];
-            if matches!(name, "by" | "without" | "on" | "ignoring") {
-                let (list, after) = rest.trim_start()[1..].split_once(')').unwrap();
-                named
-                    .groups
-                    .extend(list.split(',').map(|l| l.trim().to_owned()));
-                rest = after;
-            } else if name.starts_with("stepgate") || name.starts_with("envoy") {
-                let mut found = Vec::new();
-                if let Some(inner) = rest.strip_prefix('{') {
-                    let (matchers, length) = matchers(inner);
-                    found = matchers;
-                    rest = &inner[length..];
-                }
-                named.selectors.push((name.to_owned(), found));
-            }
-        } else {
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    named
 }
 
 /// What Prometheus adds to every series.

@@ -58,6 +58,7 @@ pub(crate) fn run(data: &[u8]) {
             tls: Field::Present(&tls),
             certificate: Field::Absent,
             device: Field::Present(&device),
+            workload: Field::Absent,
         },
         session: SessionSignals {
             id: Field::Present(session.into()),

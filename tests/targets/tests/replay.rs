@@ -2,6 +2,12 @@
 //! May use the seeds in the repository.
 //! Must not take long: `make fuzz` runs the same targets for as long as one likes.
 #![cfg(not(target_family = "wasm"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests is a test: a panic is its failure"
+)]
 
 use std::path::Path;
 

@@ -2,6 +2,12 @@
 //! May use the engine, and with `UPDATE=1` the command line, which trains them anew from the history in `examples/`.
 //! Must not judge what a record says.
 #![cfg(not(target_family = "wasm"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests is a test: a panic is its failure"
+)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

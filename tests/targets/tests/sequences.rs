@@ -2,6 +2,12 @@
 //! May use the module that `make wasm` built.
 //! Must not take long, nor pass by doing nothing: what was reached is counted.
 #![cfg(not(target_family = "wasm"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests is a test: a panic is its failure"
+)]
 
 use stepgate_targets::mutate::Random;
 use stepgate_targets::sequence::{Played, play};
