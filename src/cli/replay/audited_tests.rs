@@ -112,7 +112,7 @@ fn a_line_is_decided_again_as_it_was() {
     }
 }
 
-const PINNED: &str = r#","signals":{"preset":"envoy-geoip"},"pins":[{"name":"p","identities":["https://idp|p5"],LIMIT}]"#;
+const PINNED: &str = r#","signals":{"preset":"envoy-geoip"},"pins":[{"name":"p","identities":["https://idp|p1"],LIMIT}]"#;
 
 #[test]
 fn a_pin_is_tried_on_a_line_as_far_as_it_tells() {
