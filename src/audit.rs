@@ -12,6 +12,7 @@ use crate::decision::Action;
 use crate::evidence::{Evidence, Reason};
 use crate::headers::{mode_word, percent};
 use crate::policy::{AddressDetail, Policy, Tier};
+use crate::score::thousandths;
 use crate::signals::features::Features;
 use crate::signals::request::{Field, Signals};
 
@@ -211,10 +212,6 @@ impl Serialize for Reasons<'_> {
         }
         map.end()
     }
-}
-
-fn thousandths(value: f64) -> f64 {
-    libm::round(value * 1000.0) / 1000.0
 }
 
 /// A path as text, at most 256 bytes of it.

@@ -11,7 +11,7 @@ use crate::decision::{self, Action, Decision, Refusal, Standing, orders};
 use crate::evidence::{Evidence, EvidenceList, Reason};
 use crate::feed::{Answerable, Order};
 use crate::policy::{Asker, Denial, Excepted, Policy, Tier};
-use crate::score::{Score, score};
+use crate::score::{Score, score, thousandths};
 use crate::signals::features::Features;
 use crate::signals::request::{self, Signals};
 
@@ -112,11 +112,11 @@ pub struct Grounds {
 #[must_use]
 pub fn judge(policy: &Policy, case: &Case<'_>, evidence: &EvidenceList) -> Judgement {
     let (features, tier) = (case.features, case.tier);
-    let mut counted = evidence.clone();
+    let mut counted = as_told(evidence);
     let mut standing = case.standing;
     standing.incapable |= challenge::is_impossible(policy, case.signals);
     let mut excepted = Excepted::default();
-    let unexcepted = score(evidence, policy.prior);
+    let unexcepted = score(&counted, policy.prior);
     let mut found = unexcepted;
     if !policy.exceptions.is_empty() {
         let asker = case.asker();
@@ -143,6 +143,16 @@ pub fn judge(policy: &Policy, case: &Case<'_>, evidence: &EvidenceList) -> Judge
         evidence: counted,
         excepted,
     }
+}
+
+/// Evidence in thousandths of a nat, as the audit line tells it: what was told decides again as it did, on whichever side of a
+/// threshold it came to lie.
+fn as_told(evidence: &EvidenceList) -> EvidenceList {
+    let mut told = evidence.clone();
+    for piece in &mut told {
+        piece.nats = thousandths(piece.nats);
+    }
+    told
 }
 
 /// What bars an attempt to log in.
@@ -177,7 +187,8 @@ pub fn judge_nobody(
     evidence: &EvidenceList,
     bar: impl FnOnce(Score) -> Bar,
 ) -> Judgement {
-    let mut counted = evidence.clone();
+    let mut counted = as_told(evidence);
+    let unexcepted = score(&counted, policy.prior);
     let excepted = policy.exceptions.damp(&case.asker(), &mut counted);
     let found = score(&counted, policy.prior);
     let mut decision = Decision::allow(case.tier);
@@ -191,7 +202,7 @@ pub fn judge_nobody(
     Judgement {
         decision,
         score: found,
-        unexcepted: score(evidence, policy.prior).logit,
+        unexcepted: unexcepted.logit,
         evidence: counted,
         excepted,
     }

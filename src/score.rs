@@ -4,6 +4,11 @@
 
 use crate::evidence::{Evidence, Family, Nature};
 
+/// A value in thousandths, as it is told.
+pub(crate) fn thousandths(value: f64) -> f64 {
+    libm::round(value * 1000.0) / 1000.0
+}
+
 /// What the evidence adds up to.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Score {

@@ -147,7 +147,7 @@ fn the_static_bootstrap_watches_and_lets_no_client_place_itself() {
     assert_eq!(header(&response, "x-stepgate-would"), "deny");
 
     // decisions are in the metrics with their labels, and in the access log
-    let counted = "stepgate_requests_total{decision=\"allow\",mode=\"shadow\"} 1";
+    let counted = "stepgate_requests_total{decision=\"allow\",mode=\"shadow\",tier=\"default\"} 1";
     assert!(
         envoy.prometheus().contains(counted),
         "{}",

@@ -92,7 +92,15 @@ fn a_line_is_decided_again_as_it_was() {
             "deny":[{{"name":"d","identities":["https://idp|p3"],{UNTIL}}},{{"name":"e","identities":["https://idp|p4"],"action":"challenge",{UNTIL}}}]}}"#
     );
     let pinned = PINNED.replace("LIMIT", r#""networks":["192.0.2.0/24"],"asns":[64500]"#);
-    for more in ["", &excepting, &pinned, r#","canary_permille":500"#] {
+    // What the service p5 does from elsewhere comes to just under one nat.
+    let service = pinned.replace("idp|p1", "idp|p5");
+    for more in [
+        "",
+        &excepting,
+        &pinned,
+        &service,
+        r#","canary_permille":500"#,
+    ] {
         let mut decisions = std::collections::BTreeSet::new();
         for deny in [0.8, 0.97] {
             let policy = denying(deny, more);
