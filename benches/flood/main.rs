@@ -64,7 +64,7 @@ fn run(size: &Size) -> Result<(), String> {
     }
     let before = pace(&mut deployment, size, NOW);
     // A first lot brings what the process keeps of its own to its size.
-    let first = size.crowd / 10;
+    let first = size.crowd / 3;
     let come = |deployment: &mut Deployment, from: u32, until: u32| {
         for n in from..until {
             // Over a week, whatever the number.
@@ -87,7 +87,7 @@ fn run(size: &Size) -> Result<(), String> {
         size.crowd, size.mebibytes, size.active
     );
     println!(
-        "evicted {}; pages {pages} bytes; resident {settled} KiB after a tenth, {full} KiB at the end",
+        "evicted {}; pages {pages} bytes; resident {settled} KiB after a third, {full} KiB at the end",
         deployment.evicted()
     );
     println!(

@@ -3,6 +3,7 @@
 //! Must not stop the plugin: it goes on as long as requests come.
 
 use serde_json::json;
+use stepgate::baseline::page::VERSION;
 use stepgate_testkit::tokens::Key;
 
 use crate::contract::{at_home, policy, token};
@@ -53,8 +54,13 @@ fn a_plugin_that_writes_garbage_to_our_names_is_found_out_and_survived() {
         .flat_map(|n| ["i", "s", "a", "r"].map(|kind| format!("stepgate/stepgate/{kind}{n:x}")))
         .collect();
     names.extend(
-        ["layout", "population", "population-mark", "probe"]
-            .map(|name| format!("stepgate/stepgate/{name}")),
+        [
+            "layout",
+            &format!("population{VERSION}"),
+            &format!("population{VERSION}-mark"),
+            "probe",
+        ]
+        .map(|name| format!("stepgate/stepgate/{name}")),
     );
     let code = dir.write("vandal.wasm", vandal(&names));
     let mut other = stepgate("vandal", "{}");

@@ -146,9 +146,11 @@ fn what_would_be_is_counted_as_what_is() {
             let (_, rest) = name.split_once("decision=.=").unwrap();
             rest.split(';').next().unwrap().to_owned()
         };
-        of_mode
-            .map(|(name, value)| (decision(name), value.parse().unwrap()))
-            .collect()
+        let mut counts = BTreeMap::new();
+        for (name, value) in of_mode {
+            *counts.entry(decision(name)).or_default() += value.parse::<u64>().unwrap();
+        }
+        counts
     };
     let (enforce, shadow) = (counted("enforce"), counted("shadow"));
     assert_eq!(enforce, shadow);
