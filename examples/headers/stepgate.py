@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 # In the order in which they are signed.
 NAMES = ("decision", "would", "mode", "score", "reasons", "id")
 DECISIONS = ("allow", "step-up", "restrict", "deny")
-SIGNATURE = re.compile(r':([A-Za-z0-9+/]+=*):;t=(\d{1,12});kid="([A-Za-z0-9._-]{1,64})"')
+SIGNATURE = re.compile(r':([A-Za-z0-9+/]+=*):;t=([0-9]{1,12});kid="([A-Za-z0-9._-]{1,64})"')
 REASON = re.compile(r"([a-z][a-z-]*)(?:;w=(-?\d{1,12}\.\d{1,3}))?")
 
 
@@ -40,7 +40,8 @@ UNKNOWN = Decision()
 
 
 def read(pairs, secrets=None, now=None, max_age=60) -> Decision:
-    """Reads name and value pairs. With `secrets` (by kid) the signature has to hold and be younger than `max_age` seconds."""
+    """Reads name and value pairs. With `secrets` (by kid) the signature has to hold and be younger than `max_age` seconds; with
+    an empty dictionary none does. Only None reads without one."""
     found = {}
     for name, value in pairs:
         name = name.lower()
@@ -48,12 +49,12 @@ def read(pairs, secrets=None, now=None, max_age=60) -> Decision:
             if name in found:
                 return UNKNOWN  # Stepgate writes each once
             found[name] = value.strip()
-    if secrets and not _is_signed(found, secrets, time.time() if now is None else now, max_age):
+    if secrets is not None and not _is_signed(found, secrets, time.time() if now is None else now, max_age):
         return UNKNOWN
     values = {name: found.get("x-stepgate-" + name) for name in NAMES}
     if values["decision"] not in DECISIONS or values["mode"] not in ("enforce", "shadow"):
         return UNKNOWN
-    if not re.fullmatch(r"\d{1,3}", values["score"] or ""):
+    if not re.fullmatch(r"100|[0-9]{1,2}", values["score"] or ""):
         return UNKNOWN
     reasons = {}
     for item in filter(None, re.split(r",\s*", values["reasons"] or "")):
@@ -65,7 +66,8 @@ def read(pairs, secrets=None, now=None, max_age=60) -> Decision:
 
 def _is_signed(found, secrets, now, max_age) -> bool:
     parsed = SIGNATURE.fullmatch(found.get("x-stepgate-signature", ""))
-    if not parsed or parsed[3] not in secrets or abs(now - int(parsed[2])) > max_age:
+    # A secret that is empty is one that was not set: anybody could sign with it.
+    if not parsed or not secrets.get(parsed[3]) or abs(now - int(parsed[2])) > max_age:
         return False
     lines = [f"x-stepgate-{name}: {found['x-stepgate-' + name]}\n" for name in NAMES if "x-stepgate-" + name in found]
     message = "".join(lines) + f"t={parsed[2]};kid={parsed[3]}"

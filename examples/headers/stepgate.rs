@@ -2,7 +2,7 @@
 //! your API.
 //!
 //! ```text
-//! let pairs = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+//! let pairs = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
 //! let decision = stepgate::read(pairs, Some(&[("k1", SECRET)]), now, 60);
 //! if !decision.is_clear() { /* unknown, restricted, or being watched: offer less, or ask for a confirmation */ }
 //! ```
@@ -101,7 +101,7 @@ fn told(found: &BTreeMap<String, &str>) -> Option<Told> {
         decision: decision.to_owned(),
         would: would.map(str::to_owned),
         mode: mode.to_owned(),
-        score: score?.parse().ok()?,
+        score: score?.parse().ok().filter(|score| *score <= 100)?,
         reasons: items
             .filter(|item| !item.is_empty())
             .filter_map(reason)
@@ -120,7 +120,10 @@ fn is_signed(
     let value = found.get("x-stepgate-signature")?.strip_prefix(':')?;
     let (tag, parameters) = value.split_once(":;t=")?;
     let (time, kid) = parameters.strip_suffix('"')?.split_once(";kid=\"")?;
-    let (_, secret) = secrets.iter().find(|(known, _)| *known == kid)?;
+    // A secret that is empty is one that was not set: anybody could sign with it.
+    let (_, secret) = secrets
+        .iter()
+        .find(|(known, secret)| *known == kid && !secret.is_empty())?;
     if now.abs_diff(time.parse().ok()?) > max_age {
         return None;
     }

@@ -1,6 +1,7 @@
 // What Stepgate decided about a request, read from its headers. Node only; copy it into your API.
 //
-//     const decision = read(Object.entries(request.headersDistinct).flatMap(([n, vs]) => vs.map((v) => [n, v])), { k1: SECRET });
+//     const pairs = Object.entries(request.headersDistinct).flatMap(([n, vs]) => (vs ?? []).map((v): [string, string] => [n, v]));
+//     const decision = read(pairs, { k1: SECRET });
 //     if (!isClear(decision)) { /* unknown, restricted, or being watched: offer less, or ask for a confirmation */ }
 import { createHmac, timingSafeEqual } from "node:crypto";
 
@@ -44,7 +45,7 @@ export function read(
   if (secrets && !isSigned(found, new Map(Object.entries(secrets)), now, maxAge)) return UNKNOWN;
   const [decision, would, mode, score, listed, id] = NAMES.map((name) => found.get(`x-stepgate-${name}`) ?? null);
   if (!decision || !DECISIONS.includes(decision) || (mode !== "enforce" && mode !== "shadow")) return UNKNOWN;
-  if (!/^\d{1,3}$/.test(score ?? "")) return UNKNOWN;
+  if (!/^(100|\d{1,2})$/.test(score ?? "")) return UNKNOWN;
   const reasons: Record<string, number> = {};
   for (const item of (listed ?? "").split(/,\s*/)) {
     const parsed = REASON.exec(item);
