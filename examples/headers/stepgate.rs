@@ -101,7 +101,7 @@ fn told(found: &BTreeMap<String, &str>) -> Option<Told> {
         decision: decision.to_owned(),
         would: would.map(str::to_owned),
         mode: mode.to_owned(),
-        score: score?.parse().ok().filter(|score| *score <= 100)?,
+        score: score?.parse::<u8>().ok().filter(|score| *score <= 100)?,
         reasons: items
             .filter(|item| !item.is_empty())
             .filter_map(reason)
