@@ -60,6 +60,71 @@ fn the_commands_shown_run() {
     }
 }
 
+/// What a reader of the README has lying about: a policy or two, a configuration, events, logs, verdicts.
+fn belongings(work: &Workspace) {
+    let example = |name: &str| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    work.write("envoy.yaml", example("envoy/envoy.yaml"));
+    for name in ["policy.json", "now.json"] {
+        work.write(name, example("examples/policy.json"));
+    }
+    work.write("next.json", example("examples/enforce.json"));
+    std::fs::create_dir_all(work.path("examples")).unwrap();
+    work.write("examples/policy.json", example("examples/policy.json"));
+    let history = example("examples/history.jsonl");
+    work.write("examples/history.jsonl", &history);
+    let mut events = String::new();
+    for (n, event) in history.lines().enumerate() {
+        let rest = event.strip_prefix('{').unwrap();
+        events.push_str(&format!("{{\"event.id\":\"d{n}\",{rest}\n"));
+    }
+    work.write("events.jsonl", events);
+    work.write(
+        "verdicts.csv",
+        "event.id,verdict\nd20,attack\nd21,owner\nd90,owner\n",
+    );
+    let line = r#"{"@timestamp":1750000000,"event.id":"d1","event.outcome":"success","user.id":"a","stepgate.reasons":{"new-country":6},"stepgate.tier":"default","stepgate.cohort":1,"stepgate.verified":true,"stepgate.would":"deny","stepgate.policy":"p"}"#;
+    work.write("audit.log", line);
+    work.write(
+        "logins.csv",
+        "When,Account,Address\n1750000000,alice,192.0.2.7\n",
+    );
+    let log = r#"{"start_time":"2026-01-02T03:04:05Z","user":"alice","method":"GET","path":"/","response_code":200}"#;
+    work.write("access.log.gz", log);
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    let work = Workspace::new();
+    belongings(&work);
+    std::fs::create_dir_all(work.path("bin")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stepgate"), work.path("bin/stepgate")).unwrap();
+    let path = format!("{}:/usr/bin:/bin", work.path("bin").display());
+    let shown = blocks("README.md", "sh").join("\n");
+    let commands = shown.lines().filter(|line| line.starts_with("stepgate "));
+    let mut run = 0;
+    for command in commands {
+        // Their output overwrites what was there.
+        let events = work.read("events.jsonl");
+        let output = std::process::Command::new("sh")
+            .args(["-ec", command])
+            .current_dir(work.path(""))
+            .env_clear()
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}\n{said}");
+        if command.contains("> events.jsonl") {
+            assert!(!work.read("events.jsonl").is_empty(), "{command}\n{said}");
+            work.write("events.jsonl", events);
+        } else {
+            assert!(!output.stdout.is_empty() || !said.is_empty(), "{command}");
+        }
+        run += 1;
+    }
+    assert!(run >= 10, "{run}");
+}
+
 /// Rows of all tables of a page by the code in their first cell.
 fn rows(page: &str) -> std::collections::BTreeMap<String, Vec<String>> {
     let rows = page.lines().filter(|line| line.starts_with("| `"));

@@ -52,7 +52,7 @@ fn evicted(bytes: f64, identities: u32, mean: usize) -> u32 {
 fn the_memory_that_the_formula_says_holds_the_identities() {
     let formulas = formulas();
     assert_eq!(formulas.len(), 2);
-    for (formula, (identities, mean)) in formulas.iter().zip([(20_000, 214), (20_000, 600)]) {
+    for (formula, (identities, mean)) in formulas.iter().zip([(20_000, 158), (20_000, 460)]) {
         let Formula { slot, fill, share } = formula;
         let memory = f64::from(identities) * (f64::from(mean) + slot) / (fill * share);
         let gone = evicted(memory, identities, mean as usize);
@@ -65,6 +65,14 @@ fn the_memory_that_the_formula_says_holds_the_identities() {
         let gone = evicted(memory / 2.0, identities, mean as usize);
         assert!(f64::from(gone) > 0.05 * f64::from(identities), "{gone}");
     }
+}
+
+/// 150,000 people who log in now and then in 64 MB, and so a million in 427 MB; here a tenth of it.
+#[test]
+fn people_who_log_in_now_and_then_fit_sixty_four_megabytes() {
+    let (people, mean) = (15_000, 158);
+    let gone = evicted(6.4e6, people, mean);
+    assert!(gone * 50 <= people, "{gone} of {people} had to go");
 }
 
 #[test]
