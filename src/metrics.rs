@@ -167,7 +167,7 @@ metrics! {
     AuditLine "stepgate_audit_lines_total" Counter [] "lines"
         "audit lines that were written";
     AuditSuppressed "stepgate_audit_suppressed_total" Counter [] "lines"
-        "audit lines held back as repetitions; the next line of the same kind says how many";
+        "audit lines held back as repetitions; a line at the end of their window says how many";
     ConfigurationDigest "stepgate_configuration_digest" Gauge [] "number"
         "low 32 bits of the digest of the policy in force: replicas that differ have different policies";
     ConfigurationGeneration "stepgate_configuration_generation" Gauge [] "policies"

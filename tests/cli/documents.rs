@@ -45,6 +45,22 @@ fn the_policies_shown_and_given_are_fine() {
 }
 
 #[test]
+fn the_feed_shown_is_one() {
+    let shown = blocks("docs/feeds.md", "json");
+    let [policy, feed] = shown.as_slice() else {
+        panic!("{} blocks", shown.len())
+    };
+    let work = Workspace::new();
+    work.write("policy.json", policy);
+    assert_eq!(work.run("check policy.json").code, 0);
+    // In its own year: entries end.
+    let now = 1_796_000_000;
+    let key = stepgate::signals::keyed::HashKey::PUBLIC;
+    let read = stepgate::feed::Document::read(feed.as_bytes(), &key, now);
+    assert!(read.is_ok(), "{:?}", read.err());
+}
+
+#[test]
 fn the_commands_shown_run() {
     let shown = blocks("docs/operations.md", "sh").join("\n");
     let commands: Vec<&str> = shown

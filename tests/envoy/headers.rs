@@ -204,6 +204,9 @@ fn three_languages_read_the_signed_headers_of_a_gateway_and_believe_nothing_else
         case(&doubled, secrets.clone()),
         case(&away, json!({ "k1": "another secret that is long" })),
         case(&away, json!({ "k2": SECRET })),
+        // A secret that was forgotten is not "unsigned is fine".
+        case(&away, json!({})),
+        case(&away, json!({ "k1": "" })),
         case(&with("x-stepgate-mode", "off"), json!(null)),
         case(&with("x-stepgate-score", "-1"), json!(null)),
         case(&with("x-stepgate-decision", "ALLOW"), json!(null)),

@@ -59,6 +59,15 @@ fn with_certificate(bootstrap: &mut Value) {
     }
 }
 
+/// Whether this Envoy is one that can name what its geoip filter finds: `geo_field_keys` came after 1.36.
+fn has_geo_fields(said: &str) -> bool {
+    let lacks = said.contains("'geo_field_keys'");
+    if lacks {
+        println!("SKIPPED: {GEOIP}: this Envoy has no geo_field_keys");
+    }
+    !lacks
+}
+
 #[test]
 fn each_is_accepted_as_it_is() {
     if !ready() {
@@ -73,6 +82,9 @@ fn each_is_accepted_as_it_is() {
             _ => {}
         }
         let (accepted, said) = Setup::new(&bootstrap.to_string()).validate().unwrap();
+        if name == GEOIP && !has_geo_fields(&said) {
+            continue;
+        }
         assert!(accepted, "{name}: {said}");
         assert!(
             said.contains("STEPGATE_KEY"),
@@ -95,7 +107,10 @@ fn places_come_from_the_database_and_never_from_the_client() {
         &format!("{manager}/xff_num_trusted_hops"),
         1,
     );
-    let envoy = Setup::new(&bootstrap.to_string()).start().unwrap();
+    let envoy = match Setup::new(&bootstrap.to_string()).start() {
+        Err(said) if !has_geo_fields(&said) => return,
+        started => started.unwrap(),
+    };
     let get = |from: &str, auth_time: u64| {
         let request = Request::get("/api/orders")
             .bearer(&token(auth_time).sign(&key))

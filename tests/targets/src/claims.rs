@@ -18,9 +18,10 @@ pub(crate) fn run(data: &[u8]) {
     let object = structs::plain(object);
     let claims = structs::object(&object);
     if structs::depth(&Value::Object(object.clone())) <= structs::DEPTH {
+        // As text: a number of many digits is not the same to the last bit when it is read again.
         assert_eq!(
-            serde_json::from_str::<Value>(&metadata::json(&claims)).unwrap(),
-            Value::Object(object.clone()),
+            metadata::json(&claims),
+            Value::Object(object.clone()).to_string(),
             "what was written is read"
         );
         assert_eq!(metadata::whole(&claims), Some(metadata::json(&claims)));
