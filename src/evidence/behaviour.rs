@@ -264,9 +264,11 @@ pub(super) fn purpose(record: &IdentityRecord, features: &Features, found: &mut 
 /// A critical action from an anonymiser that is not the identity's habit.
 pub(super) fn critical(features: &Features, found: &mut Gathered<'_>) {
     let bad = Anonymiser::TOR | Anonymiser::VPN | Anonymiser::PROXY | Anonymiser::HOSTING;
-    let critical = features.class == Class::Privileged || features.class.is_sensitive();
     let strange = [Reason::Anonymiser, Reason::SessionMoved];
-    if critical && features.anonymiser.has(bad) && strength(found, &strange) > 0.0 {
+    if features.class.is_critical()
+        && features.anonymiser.has(bad)
+        && strength(found, &strange) > 0.0
+    {
         found.add(Reason::CriticalFromAnonymiser, 1.0);
     }
 }

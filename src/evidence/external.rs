@@ -90,6 +90,9 @@ pub(crate) fn gather(
             .map(|list| list.nats.unwrap_or(usual))
             .fold(0.0, f64::max);
         found.add(Reason::ListedNetwork, worst / usual);
+        if worst > 0.0 && features.class.is_critical() {
+            found.add(Reason::CriticalFromListed, 1.0);
+        }
     }
     if fence.is_some_and(|fence| !fence.denies && fence.is_broken(signals)) {
         found.add(Reason::CountryUnexpected, 1.0);

@@ -183,6 +183,9 @@ reasons! {
     CriticalFromAnonymiser "critical-from-anonymiser" Behaviour Deviation 1.0
         "a privileged or sensitive action through an anonymiser this identity does not usually use"
         "1";
+    CriticalFromListed "critical-from-listed" Behaviour Deviation 1.0
+        "a privileged or sensitive action from a network that a list names"
+        "1";
     Enumeration "enumeration" Behaviour Suspicion 1.0
         "many requests the service refused, or far more distinct objects than usual"
         "1.5: 10 and more refusals (401, 403, 404) that are over 30 % of five to ten minutes; 1: objects >= 20 and > 5 times the usual high";

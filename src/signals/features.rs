@@ -60,6 +60,12 @@ impl Class {
         )
     }
 
+    /// Whether more than the asker's own reading is at stake.
+    #[must_use]
+    pub const fn is_critical(self) -> bool {
+        matches!(self, Self::Privileged) || self.is_sensitive()
+    }
+
     /// The link of the chain that takes an account over, as a bit; 0: none.
     #[must_use]
     pub const fn takeover_link(self) -> u8 {
