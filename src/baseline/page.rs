@@ -69,6 +69,8 @@ pub enum PageHealth {
     Fresh,
     /// Damaged, foreign, or made with another hash key: reads as empty and is written anew.
     Bad,
+    /// Written by an older version: reads as empty and is written anew. No fault: every page is, after an upgrade.
+    Older,
     /// Written by a newer version: reads as empty and must not be written.
     Newer,
 }
@@ -180,9 +182,11 @@ impl Page {
             return PageHealth::Newer;
         }
         let ours = check == key_check(key, kind);
-        if version != VERSION || found_kind != kind as u8 || !ours || usize::from(used) > PAGE_BYTES
-        {
+        if found_kind != kind as u8 || !ours || usize::from(used) > PAGE_BYTES {
             return PageHealth::Bad;
+        }
+        if version < VERSION {
+            return PageHealth::Older;
         }
         PageHealth::Sound
     }

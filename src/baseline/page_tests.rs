@@ -65,7 +65,7 @@ fn refuses_a_record_larger_than_a_quarter_page() {
 }
 
 #[test]
-fn foreign_and_newer_pages_read_as_empty() {
+fn foreign_older_and_newer_pages_read_as_empty() {
     let mut page = page();
     page.put(1, b"x", Activity(1), &KEY);
     let bytes = page.as_bytes().to_vec();
@@ -77,6 +77,10 @@ fn foreign_and_newer_pages_read_as_empty() {
     let mut newer = bytes.clone();
     newer[2] = VERSION + 1;
     assert_eq!(read(newer, &KEY), PageHealth::Newer);
+    let mut older = bytes.clone();
+    older[2] = VERSION - 1;
+    assert_eq!(read(older.clone(), &KEY), PageHealth::Older);
+    assert_eq!(read(older, &other), PageHealth::Bad);
     let mut kind = bytes;
     kind[3] = PageKind::Source as u8;
     assert_eq!(read(kind, &KEY), PageHealth::Bad);

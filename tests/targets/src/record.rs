@@ -63,7 +63,9 @@ fn page(bytes: Vec<u8>, kind: PageKind) {
     assert_eq!(page.as_bytes().len(), PAGE_BYTES);
     match health {
         PageHealth::Sound => assert_eq!(page.as_bytes(), bytes, "what is read is what was written"),
-        PageHealth::Fresh | PageHealth::Bad | PageHealth::Newer => assert!(page.is_empty()),
+        PageHealth::Fresh | PageHealth::Bad | PageHealth::Older | PageHealth::Newer => {
+            assert!(page.is_empty())
+        }
     }
     let held: usize = page.records(&KEY).map(|(_, body)| body.len()).sum();
     assert!(held <= PAGE_BYTES);
