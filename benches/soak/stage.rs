@@ -117,13 +117,7 @@ impl Stage {
 
     /// VMs made, and reloads tried: neither changes while all VMs live.
     pub(crate) fn vms(&self) -> [u64; 4] {
-        [
-            "wasm.envoy.wasm.runtime.v8.created",
-            "wasm.stepgate.vm_reload_success",
-            "wasm.stepgate.vm_reload_failure",
-            "wasm.stepgate.vm_reload_backoff",
-        ]
-        .map(|name| self.envoy.stat(name))
+        self.envoy.vms()
     }
 }
 

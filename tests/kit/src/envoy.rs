@@ -278,6 +278,17 @@ impl Envoy {
             .collect()
     }
 
+    /// VMs made so far, and reloads of the plugin `stepgate` tried: neither changes while all VMs live.
+    pub fn vms(&self) -> [u64; 4] {
+        [
+            "wasm.envoy.wasm.runtime.v8.created",
+            "wasm.stepgate.vm_reload_success",
+            "wasm.stepgate.vm_reload_failure",
+            "wasm.stepgate.vm_reload_backoff",
+        ]
+        .map(|name| self.stat(name))
+    }
+
     /// One counter or gauge; 0 if there is none.
     pub fn stat(&self, name: &str) -> u64 {
         let value = self.stats().remove(name);
