@@ -6,6 +6,7 @@
 //! decision header of a client reaches the upstream; every request is either passed with one decision, or refused with one
 //! reply, or waits for a body of at most 16 KiB.
 
+mod documents;
 mod grammar;
 mod oracle;
 
