@@ -58,11 +58,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What a status of the upstream says; nothing where it is not about the credential.
+    /// What a status of the upstream says; nothing where it is not about the credential. A redirect may lead to a login page,
+    /// and what is not found may not have been looked at: neither accepts a credential.
     #[must_use]
     pub const fn of_status(status: u16) -> Option<Self> {
         match status {
-            100..=399 | 404 => Some(Self { succeeded: true }),
+            100..=299 | 304 => Some(Self { succeeded: true }),
             401 | 403 => Some(Self { succeeded: false }),
             _ => None,
         }
