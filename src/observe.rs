@@ -13,6 +13,7 @@ pub use verdict::{Trace, judge};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::account::AccountLesson;
+use crate::baseline::decay;
 use crate::baseline::hours::Hour;
 use crate::baseline::identity::{IdentityRecord, MOVES, Place};
 use crate::baseline::population::{
@@ -255,7 +256,7 @@ fn learn(
         key,
         surprising,
         confirmed,
-        day: hour.day,
+        hour: decay::hour(features.now),
         ..Sighting::default()
     };
     let versioned = |key| Sighting {

@@ -18,6 +18,15 @@ pub fn factor(from: u32, to: u32) -> f64 {
     }
 }
 
+/// Seconds of an hour.
+pub const HOUR: u32 = 3_600;
+
+/// Hour since 1970, modulo 2^16: it comes back after seven years.
+#[must_use]
+pub const fn hour(now: u32) -> u16 {
+    (now / HOUR) as u16
+}
+
 /// Day since 1970; it fits 16 bits until 2149.
 #[must_use]
 pub const fn day(now: u32) -> u16 {

@@ -203,13 +203,13 @@ impl IdentityRecord {
             return;
         }
         let factor = factor(self.updated, now);
-        let day = super::decay::day(now);
+        let hour = super::decay::hour(now);
         self.updated = now;
         self.events = (f64::from(self.events) * factor) as f32;
         self.multi_factor = (f64::from(self.multi_factor) * factor) as f32;
         each_values!(self, |values| {
             values.decay(factor);
-            values.settle(day);
+            values.settle(hour);
         });
         self.moves.decay(factor);
         self.lately.fade(now);

@@ -173,12 +173,20 @@ fn a_new_country_that_is_challenged_takes_longer_than_the_probation_however_ofte
 }
 
 #[test]
-fn a_new_country_in_shadow_mode_takes_tries_on_two_days() {
+fn a_new_country_in_shadow_mode_takes_more_than_24_hours_wherever_midnight_is() {
     for from in [COPYIST, THIEF] {
         for (a_day, begin) in PACES {
             let hours = hours_until_known("shadow", from, a_day, begin);
-            let late = hours.is_none_or(|hours| begin + hours >= 24);
+            let late = hours.is_none_or(|hours| hours >= 24);
             assert!(late, "{} {a_day} a day from {begin}: {hours:?}", from.agent);
+        }
+        // Three tries around a midnight (UTC), as somebody would who has read the source.
+        let mut life = Life::settled("shadow");
+        let midnight = NOW - NOW.rem_euclid(DAY) + DAY;
+        for minutes in [-10, -5, 5, 10, 60, 720, 1_430] {
+            let at = midnight + minutes * 60;
+            let said = life.login(from, at, &format!("night-{minutes}"));
+            assert!(is_news(&said), "{minutes} min: {:?}", said.reasons);
         }
     }
 }
