@@ -79,6 +79,23 @@ pub fn observe(
     outcome: Outcome,
     known: &Known<'_>,
 ) -> Observation {
+    // Written even if nothing is learned: else it would be set back to another time by every request.
+    let set_back = known
+        .identity
+        .filter(|record| record.is_ahead(features.now))
+        .map(|record| record.as_of(features.now).into_owned());
+    let known = known.with_identity(set_back.as_ref().or(known.identity));
+    let mut seen = learned(features, assessment, outcome, &known);
+    seen.record = seen.record.or(set_back);
+    seen
+}
+
+fn learned(
+    features: &Features,
+    assessment: &Assessment,
+    outcome: Outcome,
+    known: &Known<'_>,
+) -> Observation {
     let Outcome { succeeded } = outcome;
     let Known {
         identity: record,

@@ -2,9 +2,8 @@
 //! May use: values, tallies, hours, sessions and their containment.
 //! Must not: score, read a clock, or hold anything that names a person in clear.
 
+mod ahead;
 mod codec;
-
-use std::borrow::Cow;
 
 use arrayvec::ArrayVec;
 
@@ -215,15 +214,8 @@ impl IdentityRecord {
         self.lately.fade(now);
     }
 
-    /// The record with its counts brought to `now`; copied only where they were not.
-    #[must_use]
-    pub fn as_of(&self, now: u32) -> Cow<'_, Self> {
-        if now <= self.updated {
-            return Cow::Borrowed(self);
-        }
-        let mut record = self.clone();
-        record.decay_to(now);
-        Cow::Owned(record)
+    fn set_back_values(&mut self, hour: u16) {
+        each_values!(self, |values| values.set_back(hour));
     }
 
     /// Adds what another record of the same identity learned from other events.

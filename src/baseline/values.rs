@@ -186,6 +186,15 @@ impl<const N: usize> Values<N> {
         }
     }
 
+    /// Begins the probations anew that began ahead of this hour: the clock was wrong.
+    pub fn set_back(&mut self, hour: u16) {
+        for value in &mut self.entries {
+            if !value.is_established() && between(value.since, hour) < -1 {
+                value.since = hour;
+            }
+        }
+    }
+
     /// Counts one sighting.
     pub fn learn(&mut self, seen: Sighting) {
         if let Some(value) = self.entries.iter_mut().find(|value| value.key == seen.key) {

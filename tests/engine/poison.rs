@@ -23,46 +23,46 @@ use stepgate::signals::user_agent;
 
 use crate::desk::{CHROME, FIREFOX, HOME, NOW, has};
 
-const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
+pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Where somebody is, and with what.
 #[derive(Clone, Copy)]
-struct From {
+pub(crate) struct From {
     address: &'static str,
     asn: u32,
     country: [u8; 2],
     agent: &'static str,
 }
 
-const OWNER: From = From {
+pub(crate) const OWNER: From = From {
     address: HOME,
     asn: 12_576,
     country: *b"GB",
     agent: CHROME,
 };
 /// Abroad, with the very client of the owner.
-const COPYIST: From = From {
+pub(crate) const COPYIST: From = From {
     address: "1.128.3.4",
     asn: 1_221,
     country: *b"AU",
     agent: CHROME,
 };
-const THIEF: From = From {
+pub(crate) const THIEF: From = From {
     agent: FIREFOX,
     ..COPYIST
 };
 
 /// One identity under one policy.
-struct Life {
-    policy: Policy,
-    record: Option<IdentityRecord>,
+pub(crate) struct Life {
+    pub(crate) policy: Policy,
+    pub(crate) record: Option<IdentityRecord>,
     everybody: Population,
 }
 
 impl Life {
     /// Forty days of logins at home, until `NOW`.
-    fn settled(mode: &str) -> Self {
+    pub(crate) fn settled(mode: &str) -> Self {
         let policy = format!(r#"{{"mode":"{mode}","challenge":{{"acr_values":["mfa"]}}}}"#);
         let mut life = Self {
             policy: Policy::parse(&policy).unwrap(),
@@ -77,11 +77,11 @@ impl Life {
     }
 
     /// A login at this time: a new session, with a token of its own.
-    fn login(&mut self, from: From, at: i64, sid: &str) -> Assessment {
+    pub(crate) fn login(&mut self, from: From, at: i64, sid: &str) -> Assessment {
         self.ask(from, at, at, Some(sid), &format!("{sid}-{at}"))
     }
 
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         from: From,
         at: i64,
