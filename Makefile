@@ -107,8 +107,9 @@ test-soak: wasm $(ENVOY_STAMP)
 	cargo bench --workspace --all-features --profile dev --bench soak -- 1
 
 .PHONY: flood
-flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
+flood: wasm ## Ten million names, addresses and tokens against the pages of a deployment, and a crowd against the module; needs no Envoy
 	cargo bench --bench flood
+	cargo test --test module a_crowd_takes_no_memory -- --ignored
 
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval

@@ -146,7 +146,7 @@ impl Exchange {
         let record = match &mut found {
             Found::Record(record) => {
                 // Here, where it need not be copied for that.
-                record.decay_to(features.now);
+                record.bring_to(features.now);
                 Some(&**record)
             }
             Found::Nothing | Found::Unreadable => None,
