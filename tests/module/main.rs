@@ -18,6 +18,7 @@ mod clock;
 mod configure;
 mod feeds;
 mod flood;
+mod footprint;
 mod foreign;
 mod hostile;
 mod hosts;
