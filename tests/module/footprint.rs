@@ -71,11 +71,3 @@ fn a_vm_keeps_its_bound_however_many_come() {
     let [some, many] = after(6_000);
     assert!(many <= LARGEST_VM, "{some} bytes became {many}");
 }
-
-#[test]
-#[ignore = "an interpreter takes minutes for it; the short form runs with every test"]
-fn a_hundred_thousand_identities_fit_as_well() {
-    let [_, bytes] = after(100_000);
-    println!("{bytes} bytes after 100,000 identities");
-    assert!(bytes <= LARGEST_VM, "{bytes} bytes");
-}
