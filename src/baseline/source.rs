@@ -178,6 +178,18 @@ impl Source {
             .map(|free| free.saturating_mul(NAMES))
     }
 
+    /// Whether it might as well never have been: no question is answered otherwise for it, now or later. What fades by the hour
+    /// is less than half of the last bit of one after a week.
+    #[must_use]
+    pub fn is_spent(&self, now: u32) -> bool {
+        const WEEK: u32 = 7 * 86_400;
+        let last = self.failed.at().max(self.succeeded.at());
+        now.saturating_sub(last) > WEEK
+            && !self.is_hot(now)
+            && self.names(now) <= 0.0
+            && self.owners(now) <= 0.0
+    }
+
     /// Failures of the last quarter of an hour.
     #[must_use]
     pub fn burst(&self, now: u32) -> u32 {
@@ -340,6 +352,32 @@ mod tests {
         assert_eq!(bytes.len(), Source::BYTES);
         assert_eq!(Source::decode(&bytes), Some(whole));
         assert_eq!(Source::decode(&bytes[1..]), None);
+    }
+
+    #[test]
+    fn what_is_spent_answers_as_what_never_was() {
+        let mut spent = Source::default();
+        for i in 0..1000 {
+            let now = 1_000_000 + i;
+            spent.learn(SourceKind::Device, &failure(i, now));
+            spent.learn(SourceKind::Device, &success(i, now));
+        }
+        let gone = 1_001_000 + 7 * 86_400;
+        assert!(!spent.is_spent(1_001_000) && !spent.is_spent(gone - 86_400));
+        assert!(spent.is_spent(gone));
+        let mut fresh = Source::default();
+        for i in 0..50 {
+            let now = gone + i * 10;
+            for source in [&mut spent, &mut fresh] {
+                source.learn(SourceKind::Device, &failure(i, now));
+                source.learn(SourceKind::Device, &success(i, now));
+            }
+            let told = |source: &Source| {
+                let numbers = [source.failed(now), source.succeeded(now), source.names(now)];
+                (source.hot_until(now), source.owners(now), numbers)
+            };
+            assert_eq!(told(&spent), told(&fresh));
+        }
     }
 
     #[test]
