@@ -110,6 +110,10 @@ test-soak: wasm $(ENVOY_STAMP)
 flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
 	cargo bench --bench flood
 
+.PHONY: capacity
+capacity: ## How many identities the shared data keeps: 150,000 in 64 MB, a million in 450 MB
+	@cargo test --quiet --test engine -- --ignored --nocapture a_million_people_fit
+
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval
 eval: ## How well it tells owners from others: make eval DATA=dir

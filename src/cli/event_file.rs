@@ -191,12 +191,10 @@ fn in_turns<W: Work>(
                     .map(|(_, line)| line.prepared(setting))
                     .collect();
                 taker.take(turn, |(taking, done)| {
-                    let lines = lines.iter().zip(&prepared);
-                    *done = lines
-                        .map(|((number, line), prepared)| {
-                            taking.line(&batch.file, *number, line, prepared.as_ref())
-                        })
-                        .collect();
+                    let mut lines = lines.iter().zip(&prepared);
+                    *done = lines.try_for_each(|((number, line), prepared)| {
+                        taking.line(&batch.file, *number, line, prepared.as_ref())
+                    });
                     match done {
                         Ok(()) => ControlFlow::Continue(()),
                         Err(_) => ControlFlow::Break(()),
@@ -211,6 +209,10 @@ fn in_turns<W: Work>(
 }
 
 /// What a line was found to be.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every line is an event, and each would be allocated"
+)]
 enum Line<'b, W: Work> {
     Event(Event<'b>),
     Other(W::Other),

@@ -18,7 +18,10 @@ const TENS: [f64; DIGITS + 1] = [
 
 /// Fills an empty event; `None` where the line is not plain, or bad: then the event is no use.
 pub(super) fn fill<'a>(event: &mut Event<'a>, line: &'a [u8]) -> Option<()> {
-    let mut rest = Rest(std::str::from_utf8(line).ok()?);
+    let mut rest = Rest {
+        line: std::str::from_utf8(line).ok()?,
+        at: 0,
+    };
     rest.symbol(b'{')?;
     loop {
         rest.space();
@@ -39,29 +42,29 @@ pub(super) fn fill<'a>(event: &mut Event<'a>, line: &'a [u8]) -> Option<()> {
         }
     }
     rest.space();
-    rest.0.is_empty().then_some(())
+    rest.peek().is_none().then_some(())
 }
 
-/// What is left of a line.
-struct Rest<'a>(&'a str);
+/// A line, and how far it was read.
+struct Rest<'a> {
+    line: &'a str,
+    at: usize,
+}
 
 impl<'a> Rest<'a> {
     fn peek(&self) -> Option<u8> {
-        self.0.as_bytes().first().copied()
+        self.line.as_bytes().get(self.at).copied()
     }
 
-    /// Takes an ASCII character.
     fn byte(&mut self) -> Option<u8> {
         let byte = self.peek()?;
-        self.0 = self.0.get(1..)?;
+        self.at += 1;
         Some(byte)
     }
 
     fn space(&mut self) {
-        let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        if self.peek().as_ref().is_some_and(space) {
-            let length = self.0.bytes().take_while(space).count();
-            self.0 = self.0.get(length..).unwrap_or_default();
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
         }
     }
 
@@ -72,11 +75,14 @@ impl<'a> Rest<'a> {
 
     /// A text between quotes, without escapes.
     fn text(&mut self) -> Option<&'a str> {
-        let inner = self.0.strip_prefix('"')?;
-        let end = end_of_text(inner.as_bytes());
-        let (text, rest) = inner.split_at_checked(end)?;
-        self.0 = rest.strip_prefix('"')?;
-        Some(text)
+        let bytes = self.line.as_bytes();
+        let from = self.at + 1;
+        let end = from + end_of_text(bytes.get(from..)?);
+        if (self.byte()?, bytes.get(end)?) != (b'"', &b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        self.line.get(from..end)
     }
 
     fn value(&mut self) -> Option<Value<'a>> {
@@ -85,8 +91,9 @@ impl<'a> Rest<'a> {
             b'-' | b'0'..=b'9' => self.number(),
             b'[' => self.list(),
             b'n' => {
-                self.0 = self.0.strip_prefix("null")?;
-                Some(Value::Null)
+                let word = self.line.get(self.at..self.at + 4)?;
+                self.at += 4;
+                (word == "null").then_some(Value::Null)
             }
             _ => None,
         }
@@ -112,15 +119,16 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn digits(&mut self, number: &mut u64) -> usize {
-        let digits = self.0.bytes().take_while(u8::is_ascii_digit);
-        let mut count = 0;
-        for digit in digits.take(DIGITS + 1) {
+    /// Adds at most so many digits to a number, and one too many where there are more; how many it took.
+    fn digits(&mut self, most: usize, number: &mut u64) -> usize {
+        let from = self.at;
+        while let Some(digit @ b'0'..=b'9') = self.peek()
+            && self.at - from <= most
+        {
             *number = *number * 10 + u64::from(digit - b'0');
-            count += 1;
+            self.at += 1;
         }
-        self.0 = self.0.get(count..).unwrap_or_default();
-        count
+        self.at - from
     }
 
     /// A number of few digits and without an exponent: a whole one, or a quotient of two whole ones that are exact, which is
@@ -132,7 +140,7 @@ impl<'a> Rest<'a> {
         }
         let zero = self.peek()? == b'0';
         let mut number = 0;
-        let whole = self.digits(&mut number);
+        let whole = self.digits(DIGITS, &mut number);
         if whole == 0 || whole > DIGITS || (zero && whole > 1) {
             return None;
         }
@@ -140,7 +148,7 @@ impl<'a> Rest<'a> {
         if self.peek()? == b'.' {
             self.byte()?;
             let mut after = number;
-            fraction = self.digits(&mut after);
+            fraction = self.digits(DIGITS - whole, &mut after);
             if fraction == 0 || whole + fraction > DIGITS {
                 return None;
             }
@@ -248,6 +256,8 @@ mod tests {
             r#"{"@timestamp":1.}"#,
             r#"{"@timestamp":1e3}"#,
             r#"{"@timestamp":1234567890123456}"#,
+            r#"{"@timestamp":12345678901.23456}"#,
+            r#"{"@timestamp":123456789012345.12345678901234567890}"#,
             r#"{"@timestamp":1,"user.id":"a\u0062"}"#,
             r#"{"@timestamp":1,"user":{"id":"a"}}"#,
             "{\"@timestamp\":1,\"user.id\":\"a\tb\"}",
