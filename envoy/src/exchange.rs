@@ -107,7 +107,13 @@ impl Exchange {
             now_ms,
             standing: presented.standing(),
             network: network(&headers),
-            client: client(&headers, &fingerprint, &certificate, &workload),
+            client: client(
+                &headers,
+                &shared.clients,
+                &fingerprint,
+                &certificate,
+                &workload,
+            ),
             session,
             request: RequestSignals {
                 method: headers.method,

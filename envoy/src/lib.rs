@@ -7,6 +7,7 @@
 
 mod capabilities;
 mod census;
+mod clients;
 mod collect;
 mod credential;
 mod crowd;

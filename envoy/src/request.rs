@@ -5,8 +5,8 @@
 use stepgate::signals::address::Address;
 use stepgate::signals::countries::{self, Point};
 use stepgate::signals::request::{Anonymiser, ClientSignals, Field, NetworkSignals};
-use stepgate::signals::user_agent;
 
+use crate::clients::Clients;
 use crate::collect::Collected;
 use crate::host;
 
@@ -95,13 +95,15 @@ fn measured(headers: &Collected<'_>) -> Option<Point> {
 
 pub(crate) fn client<'a>(
     headers: &Collected<'a>,
+    clients: &Clients,
     fingerprint: &'a [u8],
     certificate: &'a [u8],
     workload: &'a [u8],
 ) -> ClientSignals<'a> {
     let given = |bytes: &'a [u8]| (!bytes.is_empty()).then_some(bytes);
     let hints = &headers.hints;
-    let parsed = user_agent::parse(headers.user_agent.present().unwrap_or(&[])).with_hints(
+    let agent = clients.parse(headers.user_agent.present().unwrap_or(&[]));
+    let parsed = agent.with_hints(
         given(hints.brands),
         given(hints.platform),
         given(hints.mobile),

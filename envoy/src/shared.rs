@@ -21,6 +21,7 @@ use stepgate::signals::keyed::{Domain, HashKey, Locator};
 use stepgate::token::{self, Issuer, KeySet, TokenCache};
 
 use crate::census::Census;
+use crate::clients::Clients;
 use crate::collect::Wanted;
 use crate::credential::KnownToken;
 use crate::crowd::Crowd;
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     windows: RefCell<Windows>,
     issuers: RefCell<Rc<Vec<Issuer>>>,
     known: RefCell<TokenCache<Rc<KnownToken>>>,
+    pub(crate) clients: Clients,
     pub(crate) proofs: Proofs,
     /// Rises with every change of keys: tokens known under others are verified again.
     generation: Cell<u64>,
@@ -106,6 +108,7 @@ impl Shared {
             windows: RefCell::default(),
             issuers: RefCell::new(Rc::new(policy.credentials.issuers.clone())),
             known: RefCell::new(TokenCache::new(KNOWN_TOKENS)),
+            clients: Clients::default(),
             proofs: Proofs::new(memory),
             generation: Cell::new(0),
             decisions: Cell::new(RandomState::new().hash_one(now)),

@@ -101,8 +101,9 @@ section! {
         /// Issuers whose tokens are verified here.
         issuers: Vec<IssuerConfig>,
         /// Names under which Envoy's `jwt_authn` filter leaves verified claims (`payload_in_metadata`); Istio uses `payload`.
-        /// Such claims are believed without verifying again.
-        jwt_authn: Vec<String> = vec!["payload".into()],
+        /// Such claims are believed without verifying again, and go before a token. Absent: `payload` where no issuer is named
+        /// here, else none, since looking for them costs every request a call of the host.
+        jwt_authn: Option<Vec<String>>,
         /// API keys, by digest.
         api_keys: ApiKeysConfig,
         /// Take the URI SAN of a verified client certificate as identity where there is no token.

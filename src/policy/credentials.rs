@@ -68,7 +68,11 @@ pub(super) fn compile(written: &config::Credentials) -> Result<Credentials, Poli
     Ok(Credentials {
         places,
         issuers,
-        jwt_authn: written.jwt_authn.clone(),
+        jwt_authn: match &written.jwt_authn {
+            Some(names) => names.clone(),
+            None if written.issuers.is_empty() => vec!["payload".to_owned()],
+            None => Vec::new(),
+        },
         api_keys: known,
         api_key_groups: api_keys.keys.iter().map(|key| key.group.clone()).collect(),
         api_key_header,
@@ -234,4 +238,22 @@ fn check_jwks(jwks: &config::JwksConfig, path: &str) -> Result<(), PolicyError> 
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::Policy;
+
+    #[test]
+    fn the_host_is_asked_for_claims_where_nobody_is_verified_here_or_where_the_policy_says_so() {
+        let names = |credentials: &str| {
+            let policy = Policy::parse(&format!(r#"{{"credentials": {{{credentials}}}}}"#));
+            policy.unwrap().credentials.jwt_authn
+        };
+        let issuer = r#""issuers": [{"issuer": "https://idp.example/", "jwks": {"cluster": "idp", "authority": "idp.test", "path": "/keys"}}]"#;
+        assert_eq!(names(""), ["payload"]);
+        assert!(names(issuer).is_empty());
+        assert_eq!(names(&format!(r#""jwt_authn": ["a"], {issuer}"#)), ["a"]);
+        assert!(names(r#""jwt_authn": []"#).is_empty());
+    }
 }

@@ -14,7 +14,7 @@ use products::Kind;
 use systems::{form_of, windows};
 
 /// Bytes of a user agent that are looked at.
-const MAX_LENGTH: usize = 512;
+pub const MAX_LENGTH: usize = 512;
 
 /// Words of a user agent that are looked at; real ones have up to 40.
 const MAX_WORDS: u8 = 64;

@@ -16,6 +16,7 @@ mod baseline;
 mod cases;
 mod clock;
 mod configure;
+mod cost;
 mod feeds;
 mod flood;
 mod foreign;

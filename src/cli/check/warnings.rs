@@ -79,7 +79,7 @@ pub(super) fn of(
     if enforces && credentials.issuers.is_empty() && credentials.api_keys.keys.is_empty() {
         warn(
             "credentials.issuers",
-            if credentials.jwt_authn.is_empty() && !credentials.mtls {
+            if policy.credentials.jwt_authn.is_empty() && !credentials.mtls {
                 "is empty, and neither jwt_authn, API keys nor mtls bring an identity: nothing is ever challenged or denied"
             } else {
                 "is empty: only identities that jwt_authn or a client certificate brings are challenged or denied"
