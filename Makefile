@@ -106,6 +106,16 @@ soak: wasm $(ENVOY_STAMP) ## Mixed traffic for half an hour: memory, answers, ti
 test-soak: wasm $(ENVOY_STAMP)
 	cargo bench --workspace --all-features --profile dev --bench soak -- 1
 
+.PHONY: throughput
+throughput: ## Events a second that `replay` reads, on one thread and on two
+	cargo build --quiet --release --bin stepgate
+	@benches/throughput $(TARGET)/release/stepgate target/throughput
+
+.PHONY: instructions
+instructions: ## Instructions of one replayed event against committed figures (Debian: apt-get install valgrind)
+	cargo build --quiet --release --bin stepgate
+	@UPDATE=$(UPDATE) benches/instructions $(TARGET)/release/stepgate target/instructions
+
 .PHONY: flood
 flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
 	cargo bench --bench flood
