@@ -176,7 +176,16 @@ fn hours(of: std::ops::Range<u32>) -> String {
 fn memory_is_bounded_by_identities_and_not_by_events() {
     let work = Workspace::new();
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"))
-        .args(["train", "-", "-o", "snapshot", "--learn", "unlabelled", "--threads", "2"])
+        .args([
+            "train",
+            "-",
+            "-o",
+            "snapshot",
+            "--learn",
+            "unlabelled",
+            "--threads",
+            "2",
+        ])
         .current_dir(work.path("."))
         .stdin(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -196,7 +205,10 @@ fn memory_is_bounded_by_identities_and_not_by_events() {
     drop(stdin);
     let trained = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&trained.stderr).into_owned();
-    assert!(said.contains("20 identities from 12000 of 12000 events"), "{said}");
+    assert!(
+        said.contains("20 identities from 12000 of 12000 events"),
+        "{said}"
+    );
     // A hundred bytes for every event would be 800 KiB.
     assert!(after < before + 600, "{before} KiB, then {after} KiB");
 }
