@@ -117,8 +117,9 @@ instructions: ## Instructions of one replayed event against committed figures (D
 	@UPDATE=$(UPDATE) benches/instructions $(TARGET)/release/stepgate target/instructions
 
 .PHONY: flood
-flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
+flood: wasm ## Ten million names, addresses and tokens against the pages of a deployment, and a crowd against the module; needs no Envoy
 	cargo bench --bench flood
+	cargo test --test module a_crowd_takes_no_memory -- --ignored
 
 .PHONY: capacity
 capacity: ## How many identities the shared data keeps: 150,000 in 64 MB, a million in 450 MB
