@@ -109,10 +109,13 @@ impl Memory {
     ) {
         let locator = source.locator();
         if let Self::Unbounded { sources, swept, .. } = self {
-            let today = lesson.now / DAY;
-            if today > *swept {
-                *swept = today;
-                sources.retain(|_, source| !source.is_spent(lesson.now));
+            let (today, week) = (lesson.now / DAY, 7);
+            let passed = today.checked_sub(*swept);
+            *swept = today;
+            // A line whose clock is wrong, by more than a week or less, must not make the others forgotten.
+            if passed.is_some_and(|days| (1..=week).contains(&days)) {
+                let before = lesson.now.saturating_sub(week * DAY);
+                sources.retain(|_, source| !source.is_spent(before));
             }
             let record = sources.entry(locator).or_default();
             return record.learn(source.kind, lesson);
