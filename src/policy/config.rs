@@ -93,7 +93,8 @@ section! {
 section! {
     /// Where credentials are found and how they are believed.
     Credentials {
-        /// Where a token may be; the first place that has one holds.
+        /// Where a token may be; the first place that has one holds, and tokens of other identities in other places are refused, as is
+        /// a JWT in one of these headers under a scheme that none of them has. Name every place in which the API takes one.
         tokens: Vec<TokenSource> = vec![
             TokenSource::default(),
             TokenSource { scheme: "DPoP".into(), ..TokenSource::default() },
