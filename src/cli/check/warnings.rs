@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use stepgate::baseline::snapshot::{Snapshot, SnapshotError};
-use stepgate::policy::config::TierConfig;
+use stepgate::policy::config::{Credentials, TierConfig, TokenSource};
 use stepgate::policy::{Mode, Policy, PolicyError};
 use stepgate::signals::keyed::HashKey;
 
@@ -100,6 +100,20 @@ pub(super) fn of(
                 "without `require_identity` enforce {}: a request with no credential, or with one in a place or under a scheme that the policy does not name, is anonymous there, and neither verification nor revocation nor baseline hold for it",
                 open.join(", ")
             ),
+        );
+    }
+    let dpop = |tokens: &[TokenSource]| {
+        tokens
+            .iter()
+            .any(|place| place.scheme.eq_ignore_ascii_case("dpop"))
+    };
+    if credentials.origin.is_none()
+        && dpop(&credentials.tokens)
+        && credentials.tokens != Credentials::default().tokens
+    {
+        warn(
+            "credentials.origin",
+            "is absent: proofs of possession are held against the host that a request names, which a client chooses",
         );
     }
     let signals = &policy.config.signals;
