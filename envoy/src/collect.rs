@@ -1,5 +1,5 @@
 //! One scan over the header pairs: every header the policy names, borrowed, and what must be removed.
-//! May use: pairs, the engine's header contract and policy names.
+//! May use: pairs, places of credentials, the engine's header contract and policy names.
 //! Must not: copy a value, or make more than one host call.
 
 use stepgate::headers;
@@ -7,9 +7,9 @@ use stepgate::policy::{Policy, TokenPlace};
 use stepgate::signals::request::{Anonymiser, Field};
 
 use crate::pairs::Pairs;
-
-/// Headers longer than this are not signals.
-const LONGEST: usize = 16 * 1024;
+use crate::places::{
+    LONGEST, Place, Scheme, cookies, holds_jwt, is_dpop, query_values, same_variable, single,
+};
 
 /// What a header is read for.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,12 @@ enum Signal {
     Anonymiser(u8),
     /// A token, by its place in the policy.
     Token(usize),
+}
+
+impl Signal {
+    const fn is_credential(self) -> bool {
+        matches!(self, Self::ApiKey | Self::Token(_))
+    }
 }
 
 /// The headers a policy reads, by name: built once, searched for every header. Few names have the same length, and most
@@ -136,7 +142,9 @@ impl Wanted {
         let same = self.0.get(name.len()).map(Vec::as_slice);
         same.unwrap_or_default()
             .iter()
-            .filter(move |(wanted, _)| wanted == name)
+            .filter(move |(wanted, signal)| {
+                wanted == name || (signal.is_credential() && same_variable(wanted, name))
+            })
             .map(|(_, signal)| *signal)
     }
 }
@@ -154,6 +162,10 @@ pub(crate) struct Collected<'a> {
     pub(crate) authority: &'a [u8],
     pub(crate) scheme: &'a [u8],
     pub(crate) token: Field<&'a [u8]>,
+    /// Other tokens, in other places.
+    pub(crate) more_tokens: Vec<&'a [u8]>,
+    /// What looks like a JWT stands in a header for tokens, but under no scheme of the policy.
+    pub(crate) unlisted: bool,
     /// Whether the token came under the scheme `DPoP` (RFC 9449 §7.1).
     pub(crate) dpop_scheme: bool,
     /// The `dpop` header.
@@ -195,14 +207,6 @@ pub(crate) struct Hints<'a> {
     pub(crate) mobile: &'a [u8],
 }
 
-/// A header that may stand once only: a second one makes it malformed.
-fn single<'a>(slot: &mut Field<&'a [u8]>, value: &'a [u8]) {
-    *slot = match slot {
-        Field::Absent if value.len() <= LONGEST => Field::Present(value),
-        _ => Field::Malformed,
-    };
-}
-
 fn is_true(value: &[u8]) -> bool {
     value == b"1" || value.eq_ignore_ascii_case(b"true")
 }
@@ -227,30 +231,21 @@ impl<'a> Collected<'a> {
                 found.ours.push(name);
                 continue;
             }
+            let mut scheme = Scheme::None;
             for signal in wanted.signals(name) {
                 if let Signal::Token(index) = signal {
                     if let (Some(place), Some(found)) =
                         (credentials.places.get(index), places.get_mut(index))
                     {
-                        found.look(place, value);
+                        scheme = scheme.max(found.look(place, value));
                     }
                 } else {
                     found.take(signal, value, policy);
                 }
             }
+            found.unlisted |= scheme == Scheme::Other && holds_jwt(value);
         }
-        let held = places
-            .into_iter()
-            .map(Place::token)
-            .enumerate()
-            .find(|(_, token)| *token != Field::Absent);
-        if let Some((index, token)) = held {
-            found.token = token;
-            found.dpop_scheme = matches!(
-                credentials.places.get(index),
-                Some(TokenPlace::Header { scheme, .. }) if scheme.eq_ignore_ascii_case("dpop")
-            );
-        }
+        found.settle(&places, &credentials.places);
         found.preflight = found.method == b"OPTIONS" && found.cross_origin == 2;
         if let Some(parameter) = &credentials.api_key_query {
             for value in query_values(found.query, parameter.as_bytes()) {
@@ -258,6 +253,25 @@ impl<'a> Collected<'a> {
             }
         }
         found
+    }
+
+    /// The first place that has a token holds, and nobody may read another one in another place unseen.
+    fn settle(&mut self, found: &[Place<'a>], places: &[TokenPlace]) {
+        for (place, found) in places.iter().zip(found) {
+            match (self.token, found.token()) {
+                (_, Field::Absent) | (Field::Malformed, _) => {}
+                (Field::Absent, token) => {
+                    self.token = token;
+                    self.dpop_scheme = is_dpop(place);
+                }
+                (Field::Present(_), Field::Malformed) => self.token = Field::Malformed,
+                (Field::Present(first), Field::Present(token)) => {
+                    if token != first && !self.more_tokens.contains(&token) {
+                        self.more_tokens.push(token);
+                    }
+                }
+            }
+        }
     }
 
     fn take(&mut self, signal: Signal, value: &'a [u8], policy: &Policy) {
@@ -327,76 +341,9 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// What was found in one place a token may be in.
-#[derive(Clone, Copy, Default)]
-struct Place<'a> {
-    token: Field<&'a [u8]>,
-    other_scheme: bool,
-}
-
-impl<'a> Place<'a> {
-    fn look(&mut self, place: &TokenPlace, value: &'a [u8]) {
-        match place {
-            TokenPlace::Header { scheme, .. } => match after_scheme(value, scheme) {
-                Some(token) => single(&mut self.token, token),
-                None => self.other_scheme = true,
-            },
-            TokenPlace::Cookie(name) => {
-                for token in cookies(value, name.as_bytes()) {
-                    single(&mut self.token, token);
-                }
-            }
-        }
-    }
-
-    /// Another scheme alone is somebody else's credential; beside a token of ours it is an attempt to be read differently by two
-    /// readers.
-    fn token(self) -> Field<&'a [u8]> {
-        match self.token {
-            Field::Present(_) if self.other_scheme => Field::Malformed,
-            token => token,
-        }
-    }
-}
-
 fn without_port(authority: &[u8]) -> &[u8] {
     match authority.iter().rposition(|b| *b == b':') {
         Some(at) if !authority.ends_with(b"]") => authority.get(..at).unwrap_or(authority),
         _ => authority,
     }
-}
-
-/// The token after its scheme, which is compared without case (RFC 9110 §11.4). Any white space may follow: an upstream that is
-/// less strict than the RFC must not see a token that was not looked at here.
-fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
-    if scheme.is_empty() {
-        return Some(value.trim_ascii());
-    }
-    let (head, rest) = value.split_at_checked(scheme.len())?;
-    let apart = rest.first().is_some_and(u8::is_ascii_whitespace);
-    (apart && head.eq_ignore_ascii_case(scheme.as_bytes())).then(|| rest.trim_ascii())
-}
-
-/// Values of a cookie by name in one Cookie header (RFC 6265 §5.4).
-fn cookies<'a, 'w>(
-    header: &'a [u8],
-    wanted: &'w [u8],
-) -> impl Iterator<Item = &'a [u8]> + use<'a, 'w> {
-    header
-        .split(|b| *b == b';')
-        .filter_map(move |pair| value_of(pair.trim_ascii(), wanted))
-}
-
-fn query_values<'a, 'w>(
-    query: &'a [u8],
-    wanted: &'w [u8],
-) -> impl Iterator<Item = &'a [u8]> + use<'a, 'w> {
-    query
-        .split(|b| *b == b'&')
-        .filter_map(move |pair| value_of(pair, wanted))
-}
-
-/// The value of `name=value`, if the name is the wanted one.
-fn value_of<'a>(pair: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    pair.strip_prefix(wanted)?.strip_prefix(b"=")
 }

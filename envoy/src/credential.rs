@@ -137,11 +137,50 @@ fn field<'a>(value: &'a Field<Cow<'_, [u8]>>) -> Field<Cow<'a, [u8]>> {
     }
 }
 
-/// Looks at claims verified by the host, then at a token, an API key, and a client certificate.
+/// Looks at claims verified by the host, then at a token, an API key, and a client certificate. Tokens in several places must
+/// name one identity: which of them the API reads is not known here.
 pub(crate) fn present(headers: &Collected<'_>, shared: &Shared, now: i64) -> Presented {
+    let presented = first(headers, shared, now);
+    let mut more = headers.more_tokens.iter();
+    if more.any(|token| contradicts(&presented, token, shared, now)) {
+        return Presented::Rejected(DUPLICATE);
+    }
+    presented
+}
+
+/// Whether an API that reads this token in place of the one that is presented would see somebody else. A token that does not
+/// verify names nobody there either, unless it is only its key that is missing here.
+fn contradicts(presented: &Presented, other: &[u8], shared: &Shared, now: i64) -> bool {
+    let Presented::Token(own, _) = presented else {
+        return false;
+    };
+    let differs = |subject: Option<&Subject<'_>>| match (&own.subject, subject) {
+        (Some(own), Some(other)) => own.id != other.id,
+        _ => true,
+    };
+    match from_token(other, shared, now) {
+        Presented::Token(known, _) => differs(known.subject.as_ref()),
+        Presented::Rejected("token-no-keys" | "token-unknown-key") => {
+            let claims = token::unverified_payload(other)
+                .and_then(|payload| Claims::read(payload, None).ok());
+            let services = &shared.policy.credentials.services;
+            differs(
+                claims
+                    .and_then(|claims| token::subject(&claims, services))
+                    .as_ref(),
+            )
+        }
+        Presented::Rejected(_) | Presented::Nobody | Presented::Other(_) => false,
+    }
+}
+
+fn first(headers: &Collected<'_>, shared: &Shared, now: i64) -> Presented {
     let credentials = &shared.policy.credentials;
     if let Some(presented) = from_host(shared, now) {
         return presented;
+    }
+    if headers.unlisted && !credentials.issuers.is_empty() {
+        return Presented::Rejected(UNLISTED);
     }
     match headers.token {
         Field::Malformed => return Presented::Rejected(DUPLICATE),
@@ -171,6 +210,9 @@ pub(crate) fn present(headers: &Collected<'_>, shared: &Shared, now: i64) -> Pre
 
 /// Two credentials where one may stand: readers could disagree on which counts.
 const DUPLICATE: &str = "duplicate-credential";
+
+/// A token that whoever takes what follows the first space would verify, and that was not looked at here.
+const UNLISTED: &str = "token-unlisted-scheme";
 
 /// Claims that `jwt_authn` has verified for this request.
 fn from_host(shared: &Shared, now: i64) -> Option<Presented> {

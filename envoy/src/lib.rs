@@ -24,6 +24,7 @@ mod memory;
 mod metadata;
 mod metrics;
 mod pairs;
+mod places;
 mod proofs;
 mod request;
 mod root;

@@ -276,6 +276,9 @@ reasons! {
     TokenMalformedClaim "token-malformed-claim" Token Rule 0.0
         "a claim cannot be read"
         "rule: 401 with error=invalid_token (RFC 6750)";
+    TokenUnlistedScheme "token-unlisted-scheme" Token Rule 0.0
+        "a token stands in a header for tokens, but under no scheme of the policy"
+        "rule: 401 with error=invalid_token (RFC 6750); where the policy names issuers";
     DuplicateCredential "duplicate-credential" Token Rule 0.0
         "two credentials stand where one may stand"
         "rule: 401 with error=invalid_token (RFC 6750)";

@@ -4,13 +4,14 @@
 
 use super::PolicyError;
 use super::canary;
-use super::config::{ClassName, PolicyConfig, TierConfig, Watch};
+use super::config::{ClassName, Mode, PolicyConfig, TierConfig, Watch};
 use super::credentials::TokenPlace;
 use super::exceptions::Exceptions;
 use super::names::{SignalNames, header_name};
+use super::paths::PathTemplate;
 use super::pins::Pins;
 use super::step_up::Incapable;
-use super::tiers::{HostPattern, Matcher, PathTemplate, Route, Tier};
+use super::tiers::{HostPattern, Matcher, Route, Tier};
 use crate::evidence::{External, Reason, Weights};
 use crate::score::log_odds;
 use crate::signals::features::{Class, Features};
@@ -105,10 +106,7 @@ impl Policy {
     /// The tier of a route.
     #[must_use]
     pub fn tier(&self, route: &Route<'_>) -> &Tier {
-        self.tiers
-            .iter()
-            .find(|tier| tier.matches(route))
-            .unwrap_or(&self.default_tier)
+        super::tiers::of_route(&self.tiers, &self.default_tier, route)
     }
 
     /// Lists and exceptions that say nothing any more, with their path and whom to ask.
@@ -282,8 +280,10 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         quotable(&path, acr)?;
     }
     super::step_up::one_kind_of_route(written, path)?;
+    let mode = written.mode.unwrap_or(config.mode);
     let mut matcher = Matcher {
         by_metadata: written.route_metadata,
+        exactly: mode == Mode::Off,
         ..Matcher::default()
     };
     for (index, host) in written.hosts.iter().enumerate() {
@@ -298,7 +298,7 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         matcher.paths.push(PathTemplate::parse(template).ok_or_else(|| {
             PolicyError::new(
                 at(&format!("paths[{index}]")),
-                format!("`{template}` is not a path template; allowed: / and segments, * or {{name}} for one, ** at the end for the rest"),
+                format!("`{template}` is not a path template; allowed: / and up to 64 segments, * or {{name}} for one, ** at the end for the rest"),
             )
         })?);
     }
@@ -324,7 +324,6 @@ fn tier(config: &PolicyConfig, written: &TierConfig, path: &str) -> Result<Tier,
         }
         (None, false) => None,
     };
-    let mode = written.mode.unwrap_or(config.mode);
     let canary = canary::of(config, written, mode, &at("canary_permille"))?;
     let tier = Tier {
         name: written.name.clone(),

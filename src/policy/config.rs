@@ -93,7 +93,8 @@ section! {
 section! {
     /// Where credentials are found and how they are believed.
     Credentials {
-        /// Where a token may be; the first place that has one holds.
+        /// Where a token may be; the first place that has one holds, and tokens of other identities in other places are refused, as is
+        /// a JWT in one of these headers under a scheme that none of them has. Name every place in which the API takes one.
         tokens: Vec<TokenSource> = vec![
             TokenSource::default(),
             TokenSource { scheme: "DPoP".into(), ..TokenSource::default() },
@@ -322,9 +323,11 @@ section! {
     TierConfig {
         /// Name, for metrics and audit.
         name: String,
-        /// Hosts, exactly, or `*.example.com`; empty: any.
+        /// Hosts, or `*.example.com`, whatever their case and with or without a dot at the end; empty: any.
         hosts: Vec<String>,
-        /// Path templates: `*` or `{name}` matches a segment, `**` the rest; empty: any.
+        /// Path templates: `*` or `{name}` matches a segment, `**` the rest; empty: any. Case and escapes make no difference,
+        /// and of the tiers a path could be in for different servers (`/a/..;/b`, `/a/..%2fb`) the strictest holds. With `mode: off`
+        /// a path must be sent as it is written here: any other spelling is in another tier.
         paths: Vec<String>,
         /// Methods; empty: any.
         methods: Vec<String>,

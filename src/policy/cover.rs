@@ -1,8 +1,9 @@
 //! Which routes of one tier another one takes: containment of hosts, path templates and methods.
-//! May use: tiers.
+//! May use: tiers and path templates.
 //! Must not: claim to contain what it cannot be sure of.
 
-use super::tiers::{HostPattern, Matcher, PathTemplate, Segment, Tier};
+use super::paths::{PathTemplate, Segment};
+use super::tiers::{HostPattern, Matcher, Tier};
 
 /// One host, path and method of a matcher; absent: any.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +41,11 @@ impl Matcher {
                 .host
                 .is_some_and(|host| self.hosts.iter().any(|own| own.contains(host)));
         let path = self.paths.is_empty()
-            || atom
-                .path
-                .is_some_and(|path| self.paths.iter().any(|own| own.contains(path)));
+            || atom.path.is_some_and(|path| {
+                self.paths
+                    .iter()
+                    .any(|own| own.contains(path, self.exactly))
+            });
         let method = self.methods.is_empty()
             || atom
                 .method
@@ -76,13 +79,14 @@ impl HostPattern {
 }
 
 impl PathTemplate {
-    fn contains(&self, other: &Self) -> bool {
+    fn contains(&self, other: &Self, exactly: bool) -> bool {
         let (mut wide, mut narrow) = (self.significant(), other.significant());
         loop {
             match (wide.next(), narrow.next()) {
                 (Some(Segment::Rest), _) | (None, None) => return true,
                 (Some(Segment::One), Some(Segment::One | Segment::Literal(_))) => {}
-                (Some(Segment::Literal(own)), Some(Segment::Literal(name))) if own == name => {}
+                (Some(Segment::Literal(own)), Some(Segment::Literal(name)))
+                    if own == name || (!exactly && own.eq_ignore_ascii_case(name)) => {}
                 _ => return false,
             }
         }

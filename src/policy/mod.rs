@@ -15,6 +15,7 @@ mod feeds;
 mod login;
 mod names;
 mod page;
+mod paths;
 mod pins;
 mod step_up;
 mod term;

@@ -322,6 +322,10 @@ mod tests {
                 r#"{"name":"a","paths":["/x/"],"require_identity":true},{"name":"b","paths":["/x"]}"#,
                 0,
             ),
+            (
+                r#"{"name":"a","paths":["/Files/**"],"max_age":1},{"name":"b","hosts":["b.test."],"paths":["/files/a"]}"#,
+                0,
+            ),
         ] {
             let refused = tiers(case).unwrap_err().to_string();
             let whole = format!("(tiers[{first}]) takes its routes first");
@@ -336,6 +340,7 @@ mod tests {
             r#"{"name":"a","paths":["/x/*"],"mode":"off"},{"name":"b","paths":["/x/**"]}"#,
             r#"{"name":"a","methods":["POST"],"mode":"off"},{"name":"b","paths":["/x"]}"#,
             r#"{"name":"a","hosts":["a.test"],"mode":"off"},{"name":"b","hosts":["*.a.test"]}"#,
+            r#"{"name":"a","paths":["/Files/**"],"mode":"off"},{"name":"b","paths":["/files/a"]}"#,
             r#"{"name":"a","mode":"off"},{"name":"b","route_metadata":true}"#,
             r#"{"name":"a","route_metadata":true,"mode":"off"},{"name":"b","paths":["/x"]}"#,
             // It changes nothing but a name.

@@ -127,6 +127,32 @@ fn warnings_say_what_an_operator_should_know() {
 }
 
 #[test]
+fn tiers_that_enforce_on_nobody_are_named() {
+    let work = Workspace::new();
+    let named = |tiers: &str| {
+        work.write(
+            "policy.yaml",
+            &format!(
+                "mode: enforce\ncredentials: {{ api_keys: {{ header: x-api-key, keys: [{{ sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad }}] }} }}\ntiers:\n{tiers}"
+            ),
+        );
+        let outcome = work.run("check policy.yaml");
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let start = "policy.yaml: warning: tiers: without `require_identity` enforce ";
+        let warned = outcome
+            .stderr
+            .lines()
+            .find_map(|line| line.strip_prefix(start));
+        warned.and_then(|line| Some(line.split_once(": ")?.0.to_owned()))
+    };
+    let tiers = "- {name: login, paths: [/login], class: login}\n- {name: health, paths: [/healthz], mode: off}\n- {name: new, paths: [/new], mode: shadow}\n- {name: pay, paths: [/pay], require_identity: true}\n- {name: docs, paths: [/docs/**]}\n";
+    assert_eq!(named(tiers).as_deref(), Some("`docs`, `default`"));
+    let all =
+        "- {name: login, paths: [/login], class: login}\n- {name: all, require_identity: true}\n";
+    assert_eq!(named(all), None);
+}
+
+#[test]
 fn what_weakens_a_challenge_is_said() {
     let work = Workspace::new();
     work.write(

@@ -27,6 +27,7 @@ mod jwks;
 mod libraries;
 mod login;
 mod metrics;
+mod nobody;
 mod owasp;
 mod played;
 mod receipts;

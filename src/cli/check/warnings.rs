@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use stepgate::baseline::snapshot::{Snapshot, SnapshotError};
-use stepgate::policy::config::{Credentials, TokenSource};
+use stepgate::policy::config::{Credentials, TierConfig, TokenSource};
 use stepgate::policy::{Mode, Policy, PolicyError};
 use stepgate::signals::keyed::HashKey;
 
@@ -87,6 +87,21 @@ pub(super) fn of(
             },
         );
     }
+    let verifies = !credentials.issuers.is_empty() || !credentials.api_keys.keys.is_empty();
+    let open = if verifies {
+        open_to_nobody(policy)
+    } else {
+        Vec::new()
+    };
+    if !open.is_empty() {
+        warn(
+            "tiers",
+            &format!(
+                "without `require_identity` enforce {}: a request with no credential, or with one in a place or under a scheme that the policy does not name, is anonymous there, and neither verification nor revocation nor baseline hold for it",
+                open.join(", ")
+            ),
+        );
+    }
     let dpop = |tokens: &[TokenSource]| {
         tokens
             .iter()
@@ -110,11 +125,7 @@ pub(super) fn of(
     }
     for (index, pair) in policy.config.tiers.windows(2).enumerate() {
         let [tier, _next] = pair else { continue };
-        if tier.hosts.is_empty()
-            && tier.paths.is_empty()
-            && tier.methods.is_empty()
-            && !tier.route_metadata
-        {
+        if holds_everywhere(tier) {
             warn(
                 &format!("tiers[{index}]"),
                 "holds for every route: the tiers after it never do",
@@ -126,6 +137,27 @@ pub(super) fn of(
         Some(text) => snapshot(text, known_key, found),
         None => Ok(()),
     }
+}
+
+/// Whether no tier after it ever holds.
+const fn holds_everywhere(tier: &TierConfig) -> bool {
+    tier.hosts.is_empty()
+        && tier.paths.is_empty()
+        && tier.methods.is_empty()
+        && !tier.route_metadata
+}
+
+/// Tiers that enforce and let anonymous requests pass, in quotes. Who logs in is nobody yet.
+fn open_to_nobody(policy: &Policy) -> Vec<String> {
+    let all = policy.config.tiers.iter().any(holds_everywhere);
+    let rest = (!all).then_some(&policy.default_tier);
+    policy
+        .tiers
+        .iter()
+        .chain(rest)
+        .filter(|tier| tier.mode == Mode::Enforce && !tier.require_identity && tier.login.is_none())
+        .map(|tier| format!("`{}`", tier.name))
+        .collect()
 }
 
 #[expect(

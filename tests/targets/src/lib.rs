@@ -47,6 +47,13 @@ pub mod mutate;
     reason = "the adapter is a cdylib: what of it is pure is compiled here again"
 )]
 mod pairs;
+#[path = "../../../envoy/src/places.rs"]
+#[allow(
+    dead_code,
+    clippy::redundant_pub_crate,
+    reason = "the adapter is a cdylib: what of it is pure is compiled here again"
+)]
+mod places;
 mod policy;
 mod record;
 pub mod sequence;
