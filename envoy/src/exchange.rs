@@ -128,6 +128,9 @@ impl Exchange {
             user = login.fields.user(headers.authorization);
             let name = login.fields.name(user.clone(), expected.body);
             features = features.trying(&name, &shared.key);
+            if expected.awaited.is_some() {
+                features = features.awaiting_name();
+            }
         }
         let account = shared.account(&features);
         let mut found = match features.identity {

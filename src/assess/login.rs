@@ -156,6 +156,10 @@ struct Limit {
 
 impl Limit {
     fn of(tier: &Tier, features: &Features, known: &Known<'_>, score: Score) -> Self {
+        if features.awaits_name {
+            // A neighbour must not keep those out who have logged in from here: the body says whether it is one of them.
+            return Self::default();
+        }
         let login = tier.login.as_ref();
         let hot = hot(features, known);
         let names = login.and_then(|login| spraying(login, features, known));

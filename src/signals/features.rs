@@ -172,6 +172,8 @@ pub struct Features {
     pub tried: Option<Locator>,
     /// The login tries a name that cannot be read.
     pub unreadable_name: bool,
+    /// The name may stand in a body that is still to come: whether this is a place of its own is not known yet.
+    pub awaits_name: bool,
 }
 
 /// Longest name of a city that is read, in bytes: the longest there is has 168 letters.
@@ -319,6 +321,7 @@ impl Features {
             },
             tried: None,
             unreadable_name: false,
+            awaits_name: false,
         };
         features.event = features.authentication_event(key, session_id, token_id, signals);
         features
@@ -337,9 +340,17 @@ impl Features {
         self
     }
 
+    /// The same, before the body is here that may hold the name.
+    #[must_use]
+    pub const fn awaiting_name(mut self) -> Self {
+        self.awaits_name = true;
+        self
+    }
+
     /// The same, trying to log in under a name.
     #[must_use]
     pub fn trying(mut self, name: &Field<String>, key: &HashKey) -> Self {
+        self.awaits_name = false;
         self.unreadable_name = *name == Field::Malformed;
         self.tried = match name {
             Field::Present(name) => Some(key.locate(Domain::Name, &[name.as_bytes()])),

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use stepgate_testkit::host::{Action, Exchange, Host};
 
-use crate::{policy, started};
+use crate::{BROWSER, policy, started};
 
 fn desk(hold: bool) -> Host {
     started(&policy(|policy| {
@@ -21,6 +21,19 @@ fn open(host: &mut Host) -> Exchange {
         (":authority", "api.test"),
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-stepgate-decision", "allow"),
+    ];
+    host.open(&headers, false).unwrap()
+}
+
+/// The same from an address, with a client.
+fn open_from(host: &mut Host, address: &str, agent: &str) -> Exchange {
+    host.set_property(&["source", "address"], address);
+    let headers = [
+        (":method", "POST"),
+        (":path", "/login"),
+        (":authority", "api.test"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("user-agent", agent),
     ];
     host.open(&headers, false).unwrap()
 }
@@ -75,6 +88,42 @@ fn headers_that_do_not_wait_are_cut_off_by_the_body() {
         cut.request.body.is_empty(),
         "nothing of the body has gone on"
     );
+}
+
+#[test]
+fn a_neighbour_who_guesses_at_many_names_keeps_no_owner_out() {
+    for hold in [true, false] {
+        let mut host = desk(hold);
+        let mut login = |address: &str, agent: &str, name: &str, status: &str| {
+            let opened = open_from(&mut host, address, agent);
+            assert_eq!(
+                opened.reply, None,
+                "hold {hold}: refused before the name is known"
+            );
+            let exchange = host.body(format!("username={name}"), true).unwrap();
+            if exchange.reply.is_none() {
+                host.response(&[(":status", status)]).unwrap();
+            }
+            host.finish().unwrap();
+            exchange
+        };
+        let (home, neighbour) = ("81.2.69.142:4711", "81.2.69.77:4711");
+        for _ in 0..3 {
+            assert_eq!(status(&login(home, BROWSER, "alice", "200")), 200);
+        }
+        let guesses =
+            (0..60).map(|n| status(&login(neighbour, "curl/8", &format!("name-{n}"), "401")));
+        let guesses: Vec<_> = guesses.collect();
+        assert!(guesses.contains(&429), "hold {hold}: {guesses:?}");
+        assert_eq!(
+            status(&login(home, BROWSER, "alice", "200")),
+            200,
+            "hold {hold}"
+        );
+        let stranger = login(home, BROWSER, "bob", "200");
+        assert_eq!(status(&stranger), 429, "hold {hold}");
+        assert!(stranger.request.body.is_empty() || hold);
+    }
 }
 
 #[test]
