@@ -3,8 +3,6 @@
 //! May use: the exchange, shared state, host calls, the engine.
 //! Must not: change, keep or log a body, hold one for long, or read more of it than the engine would.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proxy_wasm::types::Action;
@@ -19,95 +17,7 @@ use stepgate::signals::request::{ClientSignals, Field, NetworkSignals, RequestSi
 use crate::collect::Collected;
 use crate::exchange::Exchange;
 use crate::host::{self, BufferType, MapType};
-use crate::metrics::Count;
-use crate::pairs;
 use crate::shared::Shared;
-
-/// How long a request may be held, in milliseconds.
-const PATIENCE: i64 = 5_000;
-
-/// Whether held bodies arrive. A host that was not told to deliver them would never end the wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Delivery {
-    /// Nobody tried: one request at a time finds out.
-    #[default]
-    Unknown,
-    Works,
-    Fails,
-}
-
-/// The requests of this VM that are held, by context, with when they began to be.
-#[derive(Debug, Default)]
-pub(crate) struct Holding {
-    delivery: Cell<Delivery>,
-    held: RefCell<BTreeMap<u32, i64>>,
-}
-
-impl Holding {
-    fn may_hold(&self) -> bool {
-        match self.delivery.get() {
-            Delivery::Unknown => self.held.borrow().is_empty(),
-            Delivery::Works => true,
-            Delivery::Fails => false,
-        }
-    }
-
-    /// Nothing is held where nothing could end the wait.
-    pub(crate) fn has_no_ticks(&self) {
-        self.delivery.set(Delivery::Fails);
-    }
-
-    fn hold(&self, context: u32, now: i64) {
-        self.held.borrow_mut().insert(context, now);
-    }
-
-    fn has_body(&self, context: u32) {
-        self.delivery.set(Delivery::Works);
-        self.held.borrow_mut().remove(&context);
-    }
-
-    /// Answers requests whose body does not come. Where none ever came, none is held any more.
-    pub(crate) fn sweep(&self, root: u32, now: i64, count: impl Fn(Count)) {
-        let mut late = Vec::new();
-        self.held.borrow_mut().retain(|context, since| {
-            let waits = now.saturating_sub(*since) < PATIENCE;
-            if !waits {
-                late.push(*context);
-            }
-            waits
-        });
-        for context in late {
-            // Streams that have ended meanwhile do not answer to their number.
-            if host::activate(context).is_ok() {
-                if self.delivery.get() == Delivery::Unknown {
-                    self.delivery.set(Delivery::Fails);
-                    log::error!(
-                        "stepgate: the host delivers no bodies of held requests: set `allow_on_headers_stop_iteration: true` on the Wasm filter, or `hold_body: false`; from now on headers are decided first"
-                    );
-                }
-                count(Count::BodyTimeout);
-                give_up();
-            }
-        }
-        let _is_root = host::activate(root);
-    }
-}
-
-/// 408 (RFC 9110 §15.5.9): the body was not complete in time.
-fn give_up() {
-    let headers = [
-        ("content-type", "application/problem+json"),
-        ("cache-control", "no-store"),
-    ];
-    let body = "{\"type\":\"urn:stepgate:request-timeout\",\"title\":\"The request was not complete in time\",\"status\":408}";
-    let _gone = host::reply(
-        408,
-        "stepgate_request_timeout",
-        &pairs::serialize(&headers),
-        body,
-        4,
-    );
-}
 
 /// What has arrived of a request when it is decided.
 #[derive(Clone, Copy)]
@@ -265,18 +175,21 @@ impl Exchange {
     /// Holds the headers until the body is here. `false`: the host cannot, or the policy does not ask for it.
     pub(crate) fn hold(&mut self, shared: &Shared, tier: &Tier, kind: BodyKind) -> bool {
         let asked = tier.login.as_ref().is_some_and(|login| login.hold_body);
-        if !asked || !shared.holding.may_hold() {
+        let now = host::now_ms();
+        if !asked || !shared.holding.may_hold(now) {
             return false;
         }
-        shared.holding.hold(self.id, host::now_ms());
+        shared.holding.hold(self.id, now);
         self.waiting = Waiting::Held(kind);
         true
     }
 
     /// A piece of the body has come, or its end.
     pub(crate) fn on_body(&mut self, shared: &Rc<Shared>, size: usize, ended: bool) -> Action {
-        if matches!(self.waiting, Waiting::Nothing) {
-            return Action::Continue;
+        match self.waiting {
+            Waiting::Nothing => return Action::Continue,
+            Waiting::Held(_) => shared.holding.delivers(),
+            Waiting::Watched(_) => {}
         }
         if !ended && size <= MAX_BODY {
             return Action::Pause;
@@ -291,7 +204,7 @@ impl Exchange {
         match std::mem::take(&mut self.waiting) {
             Waiting::Nothing => Action::Continue,
             Waiting::Held(kind) => {
-                shared.holding.has_body(self.id);
+                shared.holding.release(self.id);
                 self.on_request(shared, Arrived::Body(read(kind)))
             }
             Waiting::Watched(watched) => {

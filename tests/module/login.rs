@@ -140,8 +140,29 @@ fn a_body_that_grows_too_long_is_let_go_at_once() {
     }
 }
 
+/// Whether the host was complained of.
+fn complaints(host: &Host) -> usize {
+    let said = host.state().logs.iter();
+    said.filter(|line| line.text.contains("allow_on_headers_stop_iteration"))
+        .count()
+}
+
+/// A request of which nothing but the headers comes, until it is answered; when that is.
+fn silent(host: &mut Host, now: f64) -> f64 {
+    host.set_time(now);
+    let opened = open(host);
+    assert_eq!(opened.action, Action::Pause);
+    host.set_time(now + 6.0);
+    host.tick().unwrap();
+    let reply = host.state().streams[&opened.id].reply.clone().unwrap();
+    assert_eq!(reply.status, 408);
+    let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(problem["type"], "urn:stepgate:request-timeout");
+    now + 6.0
+}
+
 #[test]
-fn a_body_that_does_not_come_ends_the_wait_and_the_waiting() {
+fn bodies_that_do_not_come_end_the_wait_and_the_waiting() {
     let mut host = desk(true);
     let held = open(&mut host).id;
     // While nobody knows whether bodies come, one request at a time finds out.
@@ -151,14 +172,42 @@ fn a_body_that_does_not_come_ends_the_wait_and_the_waiting() {
     assert_eq!(host.state().streams[&held].reply, None);
     host.set_time(crate::NOW as f64 + 6.0);
     host.tick().unwrap();
-    let reply = host.state().streams[&held].reply.clone().unwrap();
-    assert_eq!(reply.status, 408);
-    let problem: Value = serde_json::from_slice(&reply.body).unwrap();
-    assert_eq!(problem["type"], "urn:stepgate:request-timeout");
-    let said = host.state().logs.iter();
-    let said = said.filter(|line| line.text.contains("allow_on_headers_stop_iteration"));
-    assert_eq!(said.count(), 1);
+    assert!(host.state().streams[&held].reply.is_some());
+    // One client that sends nothing, or two, say nothing of the host.
+    let now = silent(&mut host, crate::NOW as f64 + 7.0);
+    assert_eq!(complaints(&host), 0);
+    let now = silent(&mut host, now);
+    assert_eq!(complaints(&host), 1);
     assert_eq!(open(&mut host).action, Action::Continue);
+    // Nor do three for ever.
+    let now = silent(&mut host, now + 600.0);
+    assert_eq!(open(&mut host).action, Action::Continue);
+    assert_eq!(complaints(&host), 1, "said once");
+    host.set_time(now + 600.0);
+    assert_eq!(open(&mut host).action, Action::Pause);
+    assert_eq!(
+        host.body("username=alice", true).unwrap().action,
+        Action::Continue
+    );
+    for _ in 0..2 {
+        assert_eq!(open(&mut host).action, Action::Pause);
+    }
+}
+
+#[test]
+fn a_first_client_that_is_slow_does_not_end_the_holding() {
+    let mut host = desk(true);
+    let slow = open(&mut host).id;
+    assert_eq!(host.body("username=", false).unwrap().action, Action::Pause);
+    host.set_time(crate::NOW as f64 + 6.0);
+    host.tick().unwrap();
+    let reply = host.state().streams[&slow].reply.clone().unwrap();
+    assert_eq!(reply.status, 408);
+    assert_eq!(complaints(&host), 0);
+    // The host has shown that it delivers: two are held at once.
+    for _ in 0..2 {
+        assert_eq!(open(&mut host).action, Action::Pause);
+    }
 }
 
 #[test]
