@@ -11,7 +11,8 @@ use stepgate::evidence::Known;
 use stepgate::observe::Outcome;
 use stepgate::policy::{Login, Policy, Tier};
 use stepgate::signals::features::Features;
-use stepgate::signals::login::{BodyKind, LoginBody, MAX_BODY};
+use stepgate::signals::keyed::HashKey;
+use stepgate::signals::login::{BodyKind, LoginBody, MAX_BODY, Named};
 use stepgate::signals::request::{ClientSignals, Field, NetworkSignals, RequestSignals, Signals};
 
 use crate::collect::Collected;
@@ -28,54 +29,66 @@ pub(crate) enum Arrived<'a> {
     Body(LoginBody<'a>),
 }
 
-/// What is known of a login's body when the headers are decided.
-#[derive(Default)]
-pub(crate) struct Expected<'a> {
-    pub(crate) body: LoginBody<'a>,
-    /// It is to come, and can be read.
+/// An attempt to log in, as far as it is known when the headers are decided.
+pub(crate) struct Attempted<'p, 'a> {
+    login: &'p Login,
+    /// By its headers.
+    pub(crate) named: Named,
+    body: LoginBody<'a>,
+    /// A body is to come, and can be read.
     pub(crate) awaited: Option<BodyKind>,
+    safe: bool,
 }
 
-/// What to expect of a login's body; nothing for other requests.
-pub(crate) fn expected<'a>(
-    tier: &Tier,
-    headers: &Collected<'_>,
-    arrived: Arrived<'a>,
-) -> Expected<'a> {
-    let Some(login) = attempted(tier, headers) else {
-        return Expected::default();
-    };
-    let body = match arrived {
-        Arrived::Body(body) => body,
-        Arrived::Headers { ended } if ended || !login.fields.reads_bodies() => LoginBody::None,
-        Arrived::Headers { .. } => {
-            let length = headers.content_length.present();
-            let length = length.and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
-            let kind = BodyKind::of(headers.content_type, headers.content_encoding)
-                .filter(|_| length.is_none_or(|length| length <= MAX_BODY));
-            let body = match kind {
-                Some(_) => LoginBody::None,
-                None => LoginBody::Unreadable,
-            };
-            return Expected {
-                body,
-                awaited: kind,
-            };
+impl Attempted<'_, '_> {
+    /// The features of a request that tries this.
+    pub(crate) fn told_in(&self, features: Features, key: &HashKey) -> Features {
+        let name = self.login.fields.name(self.named.clone(), self.body);
+        let mut features = features.trying(&name, key);
+        if self.awaited.is_some() {
+            features = features.awaiting_name();
         }
-    };
-    Expected {
-        body,
-        awaited: None,
+        if self.safe && !self.named.has_user() {
+            features = features.asking_only();
+        }
+        features
     }
 }
 
-/// How a request's login is read, if it is one.
-pub(crate) fn attempted<'p>(tier: &'p Tier, headers: &Collected<'_>) -> Option<&'p Login> {
-    let login = tier.login.as_ref();
-    login.filter(|login| {
-        let named = || login.fields.user(headers.authorization) != Field::Absent;
-        !stepgate::assess::is_safe(headers.method) || named()
-    })
+/// What a request tries; nothing where it tries none: what only reads is an attempt where somebody is named, or may be in a body.
+pub(crate) fn attempted<'p, 'a>(
+    tier: &'p Tier,
+    headers: &Collected<'_>,
+    arrived: Arrived<'a>,
+) -> Option<Attempted<'p, 'a>> {
+    let login = tier.login.as_ref()?;
+    let safe = stepgate::assess::is_safe(headers.method);
+    let (body, awaited) = match arrived {
+        Arrived::Body(body) => (body, None),
+        Arrived::Headers { ended } if ended || !login.fields.reads_bodies() => {
+            (LoginBody::None, None)
+        }
+        Arrived::Headers { .. } => {
+            let length = headers.content_length.present();
+            let length = length.and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
+            let kind = BodyKind::of(headers.content_type, headers.content_encoding);
+            match kind.filter(|_| length.is_none_or(|length| length <= MAX_BODY)) {
+                Some(kind) => (LoginBody::None, Some(kind)),
+                // What comes with a request that only reads is not read by many.
+                None if safe && kind.is_none() => (LoginBody::None, None),
+                None => (LoginBody::Unreadable, None),
+            }
+        }
+    };
+    let attempt = Attempted {
+        login,
+        named: login.fields.named(headers.authorization, headers.query),
+        body,
+        awaited,
+        safe,
+    };
+    let names = || login.fields.name(attempt.named.clone(), body) != Field::Absent;
+    (!safe || awaited.is_some() || names()).then_some(attempt)
 }
 
 /// What the upstream's answer says of the credential.
@@ -117,8 +130,7 @@ pub(crate) enum Waiting {
 /// What the body phase needs to know of headers that have gone on: nothing of it is a secret.
 pub(crate) struct Watched {
     kind: BodyKind,
-    /// The user of Basic credentials.
-    user: Field<String>,
+    named: Named,
     tier: Option<usize>,
     features: Features,
     assessment: Assessment,
@@ -132,7 +144,7 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn of(
         kind: BodyKind,
-        user: Field<String>,
+        named: Named,
         tier: Option<usize>,
         signals: &Signals<'_>,
         features: &Features,
@@ -141,7 +153,7 @@ impl Watched {
         let (network, client, request) = (&signals.network, &signals.client, &signals.request);
         Self {
             kind,
-            user,
+            named,
             tier,
             features: *features,
             assessment: assessment.clone(),
@@ -222,7 +234,7 @@ impl Exchange {
         let Some((tier, login)) = tier.and_then(|tier| Some((tier, tier.login.as_ref()?))) else {
             return Action::Continue;
         };
-        let name = login.fields.name(watched.user, body);
+        let name = login.fields.name(watched.named, body);
         let features = watched.features.trying(&name, &shared.key);
         let signals = Signals {
             now_ms: host::now_ms(),

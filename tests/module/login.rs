@@ -8,9 +8,13 @@ use stepgate_testkit::host::{Action, Exchange, Host};
 use crate::{BROWSER, policy, started};
 
 fn desk(hold: bool) -> Host {
+    desk_of(json!({ "hold_body": hold, "failures": 3 }))
+}
+
+pub(crate) fn desk_of(login: Value) -> Host {
     started(&policy(|policy| {
-        policy["tiers"] = json!([{ "name": "login", "paths": ["/login"], "class": "login",
-            "login": { "hold_body": hold, "failures": 3 } }]);
+        policy["tiers"] =
+            json!([{ "name": "login", "paths": ["/login"], "class": "login", "login": login }]);
     }))
 }
 
@@ -49,7 +53,7 @@ fn login(host: &mut Host, body: &str, status: &str) -> Exchange {
     exchange
 }
 
-fn status(exchange: &Exchange) -> u32 {
+pub(crate) fn status(exchange: &Exchange) -> u32 {
     exchange.reply.as_ref().map_or(200, |reply| reply.status)
 }
 
@@ -129,7 +133,7 @@ fn a_neighbour_who_guesses_at_many_names_keeps_no_owner_out() {
 #[test]
 fn a_body_that_grows_too_long_is_let_go_at_once() {
     for hold in [true, false] {
-        let mut host = desk(hold);
+        let mut host = desk_of(json!({ "hold_body": hold, "unreadable": "pass" }));
         open(&mut host);
         let piece = [b'a'; 10 * 1024];
         assert_eq!(host.body(piece, false).unwrap().action, Action::Pause);

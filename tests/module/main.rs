@@ -20,6 +20,7 @@ mod cost;
 mod feeds;
 mod flood;
 mod foreign;
+mod guesses;
 mod hostile;
 mod hosts;
 mod jwks;
