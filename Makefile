@@ -96,6 +96,10 @@ reproducible: wasm ## Build the module again in another folder: it must be the s
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
 	cargo bench --profile dev --bench http -- $(ONLY)
 
+.PHONY: start
+start: wasm $(ENVOY_STAMP) ## How long an Envoy takes until it is ready with the filter, and what a worker's VM takes
+	cargo bench --profile dev --bench start
+
 # Times are judged from five minutes on; MINUTES=1 is part of `make test`.
 MINUTES ?= 30
 .PHONY: soak
@@ -107,8 +111,9 @@ test-soak: wasm $(ENVOY_STAMP)
 	cargo bench --workspace --all-features --profile dev --bench soak -- 1
 
 .PHONY: flood
-flood: ## Ten million names, addresses and tokens against the pages of a deployment; needs no Envoy
+flood: wasm ## Ten million names, addresses and tokens against the pages of a deployment, and a crowd against the module; needs no Envoy
 	cargo bench --bench flood
+	cargo test --test module a_crowd_takes_no_memory -- --ignored
 
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval

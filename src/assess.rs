@@ -19,7 +19,7 @@ use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
 use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
 use crate::feed::Order;
-use crate::judgement::{self, Case, Grounds, judge, note};
+use crate::judgement::{self, Case, Grounds, judge, note, strongest_first};
 use crate::policy::{Policy, Tier};
 use crate::receipt::Grant;
 use crate::score::{Score, score};
@@ -270,7 +270,7 @@ pub fn assess(
             note(&mut reasons, reason);
         }
     }
-    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
+    strongest_first(&mut reasons);
     let assessment = Assessment {
         decision,
         score: judged.score,

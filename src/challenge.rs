@@ -2,9 +2,10 @@
 //! May use: baseline, policy, receipts, signals.
 //! Must not: decide what follows from an answer.
 
-use crate::baseline::decay::DAY;
+use crate::baseline::decay::HOUR;
 use crate::baseline::identity::IdentityRecord;
 use crate::baseline::session::Session;
+use crate::baseline::values::CONFIRMED;
 use crate::evidence::session::client;
 use crate::policy::{Policy, Tier};
 use crate::receipt::{Grant, RENEWAL};
@@ -14,7 +15,7 @@ use crate::signals::request::{DeviceReceipt, Signals};
 /// An authentication within this time after a challenge answers it, in seconds; a later one is a login like others.
 const ANSWERED_WITHIN: u32 = 3600;
 /// How long what an answer confirmed may be on probation, in seconds.
-const PROBATION: u32 = 2 * DAY;
+const PROBATION: u32 = (CONFIRMED as u32 + 2) * HOUR;
 
 /// How the request answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

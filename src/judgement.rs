@@ -243,6 +243,11 @@ pub fn left(record: Option<&IdentityRecord>, features: &Features) -> Left {
     left
 }
 
+/// Reasons in the order they are told: by what they weigh, then by their place in the table.
+pub(crate) fn strongest_first(reasons: &mut [Evidence]) {
+    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
+}
+
 /// Adds a reason that weighs nothing.
 pub(crate) fn note(reasons: &mut EvidenceList, reason: Reason) {
     let _no_room_is_no_harm = reasons.try_push(Evidence { reason, nats: 0.0 });

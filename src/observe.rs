@@ -13,6 +13,7 @@ pub use verdict::{Trace, judge};
 
 use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::account::AccountLesson;
+use crate::baseline::decay;
 use crate::baseline::hours::Hour;
 use crate::baseline::identity::{IdentityRecord, MOVES, Place};
 use crate::baseline::population::{
@@ -58,11 +59,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What a status of the upstream says; nothing where it is not about the credential.
+    /// What a status of the upstream says; nothing where it is not about the credential. A redirect may lead to a login page,
+    /// and what is not found may not have been looked at: neither accepts a credential.
     #[must_use]
     pub const fn of_status(status: u16) -> Option<Self> {
         match status {
-            100..=399 | 404 => Some(Self { succeeded: true }),
+            100..=299 | 304 => Some(Self { succeeded: true }),
             401 | 403 => Some(Self { succeeded: false }),
             _ => None,
         }
@@ -73,6 +75,23 @@ impl Outcome {
 /// twice.
 #[must_use]
 pub fn observe(
+    features: &Features,
+    assessment: &Assessment,
+    outcome: Outcome,
+    known: &Known<'_>,
+) -> Observation {
+    // Written even if nothing is learned: else it would be set back to another time by every request.
+    let set_back = known
+        .identity
+        .filter(|record| record.is_ahead(features.now))
+        .map(|record| record.as_of(features.now).into_owned());
+    let known = known.with_identity(set_back.as_ref().or(known.identity));
+    let mut seen = learned(features, assessment, outcome, &known);
+    seen.record = seen.record.or(set_back);
+    seen
+}
+
+fn learned(
     features: &Features,
     assessment: &Assessment,
     outcome: Outcome,
@@ -255,7 +274,7 @@ fn learn(
         key,
         surprising,
         confirmed,
-        day: hour.day,
+        hour: decay::hour(features.now),
         ..Sighting::default()
     };
     let versioned = |key| Sighting {

@@ -12,6 +12,8 @@
 #[path = "engine/capacity.rs"]
 mod capacity;
 mod cases;
+#[path = "engine/clock.rs"]
+mod clock;
 #[path = "engine/desk.rs"]
 mod desk;
 #[path = "engine/devices.rs"]

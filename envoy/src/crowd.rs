@@ -19,6 +19,8 @@ const PERIOD: i64 = 10_000;
 const MANY: usize = 1_000;
 /// Lessons kept for the next flush; later ones only raise this VM's own copy.
 const MOST: usize = 4_096;
+/// Bytes that the lessons of one flush may add beyond an eighth of the value.
+const GROWTH: usize = 64 << 10;
 /// How often a flush is tried on one tick.
 const TRIES: usize = 3;
 
@@ -117,15 +119,15 @@ impl Crowd {
     fn change(&self, metrics: &Metrics, change: impl Fn(&mut Population)) -> bool {
         for _ in 0..TRIES {
             let (value, cas) = self.memory.open_sealed(format_args!("population{VERSION}"));
+            // Memory that was taken is never given back: room for what is to come, but not for twice as much.
+            let room = value.as_ref().map_or(0, Vec::len) / 8 * 9 + GROWTH;
             let mut shared = value
                 .and_then(|value| Population::decode(&value))
                 .unwrap_or_default();
             change(&mut shared);
-            let mut bytes = Vec::new();
-            shared.encode(&mut bytes);
-            let written = self
-                .memory
-                .set_sealed(format_args!("population{VERSION}"), &bytes, cas);
+            let name = format_args!("population{VERSION}");
+            let encode = |bytes: &mut Vec<u8>| shared.encode(bytes);
+            let written = self.memory.set_written(name, cas, room, encode);
             if written.is_ok() {
                 self.replace(Some(shared));
                 // After the value: who sees the new mark finds the new value. This VM looks once more than it needs to.

@@ -20,6 +20,7 @@ use crate::credential;
 use crate::host::{self, MapType};
 use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
+use crate::pairs::Pairs;
 use crate::request::{certificate, client, fingerprint, network, parsed, text, workload};
 use crate::shared::Shared;
 use crate::step_up;
@@ -59,7 +60,7 @@ impl Exchange {
         let policy = &shared.policy;
         let headers = Collected::scan(&map, policy, &shared.wanted);
         for name in &headers.ours {
-            let _already_gone = host::remove_request_header(name);
+            let _already_gone = host::remove_header(MapType::Request, name);
             shared.metrics.count(Count::SpoofedHeader);
         }
         if headers.preflight {
@@ -143,7 +144,7 @@ impl Exchange {
         let record = match &mut found {
             Found::Record(record) => {
                 // Here, where it need not be copied for that.
-                record.decay_to(features.now);
+                record.bring_to(features.now);
                 Some(&**record)
             }
             Found::Nothing | Found::Unreadable => None,
@@ -319,6 +320,9 @@ impl HttpContext for Exchange {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let Some(shared) = &self.shared {
+            remove_spoofed_trailers(shared);
+        }
         self.on_http_request_body(0, true)
     }
 
@@ -327,6 +331,15 @@ impl HttpContext for Exchange {
             self.on_response(&shared);
         }
         Action::Continue
+    }
+}
+
+/// Some servers merge trailers into the headers (RFC 9110 §6.5.1 leaves it to them).
+fn remove_spoofed_trailers(shared: &Shared) {
+    let map = host::header_pairs(MapType::RequestTrailers).unwrap_or_default();
+    for (name, _) in Pairs::new(&map).filter(|(name, _)| contract::is_ours(name)) {
+        let _already_gone = host::remove_header(MapType::RequestTrailers, name);
+        shared.metrics.count(Count::SpoofedHeader);
     }
 }
 

@@ -27,6 +27,7 @@ impl Status {
 #[repr(u32)]
 pub(crate) enum MapType {
     Request = 0,
+    RequestTrailers = 1,
     Response = 2,
     HttpCallResponse = 6,
 }
@@ -160,11 +161,9 @@ pub(crate) fn add_response_header(name: &str, value: &[u8]) -> HostResult<()> {
 }
 
 /// Removes every value of a header.
-pub(crate) fn remove_request_header(name: &[u8]) -> HostResult<()> {
+pub(crate) fn remove_header(kind: MapType, name: &[u8]) -> HostResult<()> {
     // SAFETY: pointer and length of a live slice.
-    check(unsafe {
-        abi::proxy_remove_header_map_value(MapType::Request as u32, name.as_ptr(), name.len())
-    })
+    check(unsafe { abi::proxy_remove_header_map_value(kind as u32, name.as_ptr(), name.len()) })
 }
 
 /// A property; `path` has its elements joined by NUL.

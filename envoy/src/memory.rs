@@ -127,10 +127,23 @@ impl Memory {
 
     /// Stores a value with a keyed checksum: shared data without a `vm_id` is common to all plugins of the process.
     pub(crate) fn set_sealed(&self, name: Arguments<'_>, body: &[u8], cas: u32) -> HostResult<()> {
-        let mut value = Vec::with_capacity(SEAL + body.len());
-        let seal = self.seal.hash64(Domain::Checksum, body);
-        value.extend_from_slice(&seal.to_le_bytes());
-        value.extend_from_slice(body);
+        self.set_written(name, cas, body.len(), |value| value.extend_from_slice(body))
+    }
+
+    /// The same of a body that is written here, of about so many bytes: a large one is in memory once.
+    pub(crate) fn set_written(
+        &self,
+        name: Arguments<'_>,
+        cas: u32,
+        bytes: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> HostResult<()> {
+        let mut value = Vec::with_capacity(SEAL + bytes);
+        value.extend_from_slice(&[0; SEAL]);
+        write(&mut value);
+        if let Some((seal, body)) = value.split_first_chunk_mut::<SEAL>() {
+            *seal = self.seal.hash64(Domain::Checksum, body).to_le_bytes();
+        }
         self.set(name, &value, cas)
     }
 }

@@ -174,7 +174,7 @@ fn key_from(variable: &str) -> Option<HashKey> {
 /// The policy as JSON. Envoy hands on a StringValue or BytesValue as it is, and of a Struct its protobuf encoding, which begins
 /// with a line feed: the tag of its first field.
 fn policy_text(bytes: Vec<u8>) -> Result<String, PolicyError> {
-    let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).is_ok();
+    let json = |bytes: &[u8]| serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok();
     if bytes.first() == Some(&b'\n')
         && !json(&bytes)
         && let Some(json) = metadata::whole(&bytes)

@@ -37,7 +37,7 @@ use crate::store::{Found, Store, Written};
 use crate::verdicts::Verdicts;
 use crate::windows::{Taught, Windows};
 
-/// Verified tokens a VM remembers: about 1 MiB.
+/// Verified tokens a VM remembers: about 1 MiB of claims as they are usual, and no more than so many times `max_bytes`.
 const KNOWN_TOKENS: usize = 2048;
 
 /// State of one VM under one configuration.

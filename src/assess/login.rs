@@ -6,7 +6,7 @@ use super::{Assessment, Attempt, Lesson, add_external};
 use crate::baseline::source::SourceKind;
 use crate::decision::{Action, orders};
 use crate::evidence::{self, Evidence, Known, Reason};
-use crate::judgement::{self, Bar, Case, Grounds, note};
+use crate::judgement::{self, Bar, Case, Grounds, note, strongest_first};
 use crate::policy::{Login, Policy, Tier};
 use crate::score::Score;
 use crate::signals::features::Features;
@@ -60,7 +60,7 @@ pub fn of_attempt(
         note(&mut reasons, reason);
     }
     note(&mut reasons, Reason::Anonymous);
-    reasons.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.reason.cmp(&b.reason)));
+    strongest_first(&mut reasons);
     Assessment {
         decision: judged.decision,
         score: judged.score,

@@ -8,6 +8,7 @@
 use arrayvec::ArrayVec;
 
 use super::bytes::{Reader, Writer};
+use super::decay::is_ahead;
 use super::page::Activity;
 use super::recent::Minutes;
 use crate::signals::features::Features;
@@ -103,11 +104,22 @@ impl Account {
     /// Learns from one login.
     pub fn learn(&mut self, features: &Features, lesson: AccountLesson) {
         let now = features.now;
+        if is_ahead(self.seen, now) {
+            self.set_back(now);
+        }
         self.seen = self.seen.max(now);
         match lesson {
             AccountLesson::Failed if self.is_own(features) => self.own.add(now / 60),
             AccountLesson::Failed => self.strange.add(now / 60),
             AccountLesson::Succeeded => places(features).for_each(|place| self.remember(place)),
+        }
+    }
+
+    /// What was noted while the clock was wrong is of now.
+    fn set_back(&mut self, now: u32) {
+        self.seen = now;
+        for place in &mut self.places {
+            place.seen = now.min(place.seen);
         }
     }
 
@@ -268,6 +280,21 @@ mod tests {
         long[44] = 7;
         long.extend([0; 12]);
         assert_eq!(Account::decode(&long), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_bars_nobody_and_keeps_no_place_for_ever() {
+        for ahead in [7_200, 86_400, 365 * 86_400] {
+            let mut account = Account::default();
+            account.learn(&from(1, 1, NOW + ahead), AccountLesson::Succeeded);
+            tried(&mut account, &from(2, 2, NOW + ahead), 20);
+            assert_eq!(account.barred_until(&from(2, 2, NOW), 10), None, "{ahead}");
+            tried(&mut account, &from(2, 2, NOW), 20);
+            assert!(account.barred_until(&from(2, 2, NOW), 10).is_some());
+            assert!(account.is_own(&from(1, 1, NOW)));
+            assert!(!account.is_own(&from(1, 1, NOW + STALE)), "{ahead}");
+            assert_eq!(account.seen, NOW);
+        }
     }
 
     #[test]

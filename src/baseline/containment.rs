@@ -59,6 +59,20 @@ impl Contained {
             .retain(|known| known.session != session || known.denied > denied);
     }
 
+    /// When the latest was closed, seconds since 1970.
+    pub(super) fn latest(&self) -> Option<u32> {
+        self.0.first().map(|entry| entry.denied)
+    }
+
+    /// Closes as of `now` what is closed ahead of it: still closed, but not until a clock that was wrong is right.
+    pub(super) fn set_back(&mut self, now: u32) {
+        for entry in &mut self.0 {
+            entry.denied = now.min(entry.denied);
+        }
+        self.0
+            .sort_unstable_by_key(|entry| std::cmp::Reverse((entry.denied, entry.session)));
+    }
+
     /// Adds what was closed elsewhere.
     pub fn merge(&mut self, other: &Self) {
         for entry in other.0.iter().rev() {

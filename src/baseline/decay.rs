@@ -18,6 +18,25 @@ pub fn factor(from: u32, to: u32) -> f64 {
     }
 }
 
+/// Seconds of an hour.
+pub const HOUR: u32 = 3_600;
+
+/// How far ahead of the clock a time may be that the clock itself gave, in seconds: workers and the lines of a log differ by
+/// less. What is further ahead was noted while the clock was wrong, and is not believed.
+const AHEAD: u32 = HOUR;
+
+/// Whether a time was noted while the clock was wrong.
+#[must_use]
+pub const fn is_ahead(time: u32, now: u32) -> bool {
+    time > now.saturating_add(AHEAD)
+}
+
+/// Hour since 1970, modulo 2^16: it comes back after seven years.
+#[must_use]
+pub const fn hour(now: u32) -> u16 {
+    (now / HOUR) as u16
+}
+
 /// Day since 1970; it fits 16 bits until 2149.
 #[must_use]
 pub const fn day(now: u32) -> u16 {
@@ -33,5 +52,12 @@ mod tests {
         assert_eq!(factor(10, 10), 1.0);
         assert_eq!(factor(10, 5), 1.0);
         assert!((factor(0, 120 * DAY) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_hour_ahead_is_believed_and_no_more() {
+        assert!(!is_ahead(10 + HOUR, 10));
+        assert!(is_ahead(11 + HOUR, 10));
+        assert!(!is_ahead(u32::MAX, u32::MAX - 1));
     }
 }

@@ -100,6 +100,11 @@ impl Hours {
         }
     }
 
+    /// Forgets a period that has not begun: counts would not be halved until it has.
+    pub(super) fn set_back(&mut self, now: u32) {
+        self.period = self.period.min(super::decay::day(now) / PERIOD);
+    }
+
     fn halve_to(&mut self, period: u16) {
         for _ in 0..period.saturating_sub(self.period).min(8) {
             self.halve();

@@ -2,9 +2,8 @@
 //! May use: values, tallies, hours, sessions and their containment.
 //! Must not: score, read a clock, or hold anything that names a person in clear.
 
+mod ahead;
 mod codec;
-
-use std::borrow::Cow;
 
 use arrayvec::ArrayVec;
 
@@ -203,27 +202,20 @@ impl IdentityRecord {
             return;
         }
         let factor = factor(self.updated, now);
-        let day = super::decay::day(now);
+        let hour = super::decay::hour(now);
         self.updated = now;
         self.events = (f64::from(self.events) * factor) as f32;
         self.multi_factor = (f64::from(self.multi_factor) * factor) as f32;
         each_values!(self, |values| {
             values.decay(factor);
-            values.settle(day);
+            values.settle(hour);
         });
         self.moves.decay(factor);
         self.lately.fade(now);
     }
 
-    /// The record with its counts brought to `now`; copied only where they were not.
-    #[must_use]
-    pub fn as_of(&self, now: u32) -> Cow<'_, Self> {
-        if now <= self.updated {
-            return Cow::Borrowed(self);
-        }
-        let mut record = self.clone();
-        record.decay_to(now);
-        Cow::Owned(record)
+    fn set_back_values(&mut self, hour: u16) {
+        each_values!(self, |values| values.set_back(hour));
     }
 
     /// Adds what another record of the same identity learned from other events.

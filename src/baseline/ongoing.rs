@@ -5,6 +5,7 @@
 //! A request changes this value and nothing else. A window closes after 100 requests or when nothing was asked for half an
 //! hour; only then is the profile written. At most 640 bytes.
 
+use super::decay::is_ahead;
 use super::profile::{Closed, Judgement, MINUTES, TURNS, WINDOW};
 use super::rate::Rate;
 
@@ -244,6 +245,9 @@ impl Ongoing {
 
     /// Takes in one request. Returns what a window teaches that this request closed.
     pub fn take(&mut self, step: &Step) -> Option<Closed> {
+        if is_ahead(self.seen, step.now) {
+            self.set_back(step.now);
+        }
         self.count(step);
         self.seen = self.seen.max(step.now);
         if step.route == 0 {
@@ -255,6 +259,14 @@ impl Ongoing {
         }
         self.requests = self.requests.saturating_add(1);
         (self.requests >= WINDOW).then(|| self.close())
+    }
+
+    /// Begins anew what was counted while the clock was wrong; the window of routes goes on.
+    fn set_back(&mut self, now: u32) {
+        self.seen = now;
+        (self.minute, self.turn, self.hour) = (now / 60, now / TURN, now / 3600);
+        (self.in_minute, self.loud, self.loud_minutes, self.in_hour) = (0, false, 0, 0);
+        self.turns = [Turn::default(); 2];
     }
 
     /// Counts the route.

@@ -94,3 +94,26 @@ fn lately_forgets_after_ten_minutes() {
     assert!((lately.objects - 40.0).abs() < 10.0, "{}", lately.objects);
     assert_eq!(ongoing.lately(NOW + 600).refused, 0.0);
 }
+
+#[test]
+fn what_was_done_while_the_clock_was_ahead_neither_counts_nor_blinds() {
+    for ahead in [7_200, 86_400, 365 * 86_400] {
+        let mut ongoing = Ongoing::default();
+        let at = |now| Step {
+            now,
+            bytes: 1_000,
+            ..step(1, -1.0)
+        };
+        for _ in 0..10 {
+            ongoing.take(&at(NOW + ahead));
+        }
+        assert_eq!((ongoing.minute(NOW).0, ongoing.bytes(NOW)), (1.0, 0.0));
+        for _ in 0..5 {
+            ongoing.take(&at(NOW));
+        }
+        assert_eq!((ongoing.minute(NOW).0, ongoing.bytes(NOW)), (6.0, 5_000.0));
+        assert_eq!(ongoing.lately(NOW).requests, 5.0, "{ahead}");
+        // It closes when its identity has gone.
+        assert!(ongoing.is_idle(NOW + 86_400), "{ahead}");
+    }
+}

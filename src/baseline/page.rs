@@ -12,7 +12,7 @@ use crate::signals::keyed::{Domain, HashKey};
 /// Size of every page in bytes.
 pub const PAGE_BYTES: usize = 4096;
 /// Version of the page layout and of the records in it.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 const MAGIC: u16 = 0x4753;
 const HEADER: usize = 12;
@@ -129,8 +129,8 @@ impl Slot<'_> {
     }
 }
 
-fn key_check(key: &HashKey, kind: PageKind) -> u32 {
-    key.hash32(Domain::Checksum, &[kind as u8, VERSION])
+fn key_check(key: &HashKey, kind: PageKind, version: u8) -> u32 {
+    key.hash32(Domain::Checksum, &[kind as u8, version])
 }
 
 fn checksum(key: &HashKey, tag: u64, body: &[u8]) -> u32 {
@@ -181,7 +181,7 @@ impl Page {
         if version > VERSION {
             return PageHealth::Newer;
         }
-        let ours = check == key_check(key, kind);
+        let ours = check == key_check(key, kind, version);
         if found_kind != kind as u8 || !ours || usize::from(used) > PAGE_BYTES {
             return PageHealth::Bad;
         }
@@ -272,7 +272,7 @@ impl Page {
         out.u16(MAGIC);
         out.u8(VERSION);
         out.u8(self.kind as u8);
-        out.u32(key_check(key, self.kind));
+        out.u32(key_check(key, self.kind, VERSION));
         out.u16((HEADER + body.len()) as u16);
         out.u16(records);
         out.raw(&body);

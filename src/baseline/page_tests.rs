@@ -79,6 +79,10 @@ fn foreign_older_and_newer_pages_read_as_empty() {
     assert_eq!(read(newer, &KEY), PageHealth::Newer);
     let mut older = bytes.clone();
     older[2] = VERSION - 1;
+    // A page says with its own version whose it is: that of another version is no older one.
+    assert_eq!(read(older.clone(), &KEY), PageHealth::Bad);
+    let check = key_check(&KEY, PageKind::Identity, VERSION - 1);
+    older[4..8].copy_from_slice(&check.to_le_bytes());
     assert_eq!(read(older.clone(), &KEY), PageHealth::Older);
     assert_eq!(read(older, &other), PageHealth::Bad);
     let mut kind = bytes;

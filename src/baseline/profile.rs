@@ -6,7 +6,7 @@
 //! that identities without routes cost nothing.
 
 use super::bytes::{Reader, Writer};
-use super::decay::factor;
+use super::decay::{factor, is_ahead};
 use super::page::Activity;
 use super::rate::Rate;
 use super::tally::Tallies;
@@ -98,9 +98,10 @@ impl Closed {
 }
 
 impl Profile {
-    /// Brings all counts to `now`. Time running backwards changes nothing.
+    /// Brings all counts to `now`. Time running backwards gives nothing back.
     pub fn decay_to(&mut self, now: u32) {
-        if self.updated == 0 {
+        // One that was decayed while the clock was wrong would not be again until that time.
+        if self.updated == 0 || is_ahead(self.updated, now) {
             self.updated = now;
         }
         if now <= self.updated {
@@ -254,6 +255,17 @@ mod tests {
             hours: vec![1e6],
             ..Closed::default()
         }
+    }
+
+    #[test]
+    fn it_decays_again_after_a_year_that_was_none() {
+        let now = 1_700_000_000;
+        let mut profile = Profile::default();
+        profile.learn(&window(0, now + 365 * 86_400));
+        profile.decay_to(now);
+        assert_eq!((profile.updated, profile.routes.total()), (now, 100.0));
+        profile.decay_to(now + 120 * 86_400);
+        assert!((profile.routes.total() - 50.0).abs() < 1e-3);
     }
 
     #[test]

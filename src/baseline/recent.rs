@@ -3,6 +3,7 @@
 //! Must not: know what is counted. All merge: bits are united, minutes and sums added at the later time.
 
 use super::bytes::{Reader, Writer};
+use super::decay::is_ahead;
 
 /// Distinct values of the period now and of the one before it: an answer for the last one to two periods.
 ///
@@ -30,16 +31,22 @@ impl Recent {
             self.before = if next { self.now } else { 0 };
             self.now = 0;
             self.period = period;
+        } else if self.period > period.saturating_add(1) {
+            // Counted while the clock was wrong: it would count as new for as long as that was.
+            self = Self {
+                period,
+                ..Self::default()
+            };
         }
         self
     }
 
-    /// Counts a value. One of a period before the last two is too late.
+    /// Counts a value. One of the period before is late; what is of a later period than the next is forgotten.
     pub fn add(&mut self, period: u32, value: u32) {
         *self = self.turned(period);
         if period == self.period {
             self.now |= bit(value);
-        } else if period.saturating_add(1) == self.period {
+        } else {
             self.before |= bit(value);
         }
     }
@@ -161,6 +168,13 @@ pub struct Minutes {
 
 impl Minutes {
     fn turn(&mut self, minute: u32) {
+        if self.latest > minute.saturating_add(MINUTES) {
+            // Counted while the clock was wrong.
+            *self = Self {
+                latest: minute,
+                ..Self::default()
+            };
+        }
         let gone = minute.saturating_sub(self.latest).min(MINUTES);
         for back in 0..gone {
             let index = minute.wrapping_sub(back) % MINUTES;
@@ -209,8 +223,9 @@ impl Minutes {
     /// Adds what was counted apart.
     pub fn merge(&mut self, other: &Self) {
         let (mut a, mut b) = (*self, *other);
-        a.turn(b.latest);
-        b.turn(a.latest);
+        let latest = a.latest.max(b.latest);
+        a.turn(latest);
+        b.turn(latest);
         for (count, more) in a.ring.iter_mut().zip(b.ring) {
             *count = count.saturating_add(more);
         }
@@ -240,9 +255,12 @@ pub struct Decayed {
 }
 
 impl Decayed {
-    /// The sum at `now`; time running backwards changes nothing.
+    /// The sum at `now`: all of it where that is a little earlier, nothing where it was summed while the clock was wrong.
     #[must_use]
     pub fn read(&self, now: u32, half_life: f64) -> f64 {
+        if is_ahead(self.at, now) {
+            return 0.0;
+        }
         let passed = f64::from(now.saturating_sub(self.at));
         f64::from(self.value) * libm::exp2(-passed / half_life)
     }
@@ -253,8 +271,11 @@ impl Decayed {
         self.at
     }
 
-    /// Adds `amount` of the time `now`, which may be past.
+    /// Adds `amount` of the time `now`, which may be a little earlier than the last.
     pub fn add(&mut self, now: u32, half_life: f64, amount: f64) {
+        if is_ahead(self.at, now) {
+            *self = Self::default();
+        }
         let late = Self {
             value: amount as f32,
             at: now,
@@ -322,6 +343,32 @@ mod tests {
             assert!(bytes.len() <= 37);
             let read = Recent::decode_sparse(7, &mut Reader::new(&bytes));
             assert_eq!(read, Some(whole));
+        }
+    }
+
+    #[test]
+    fn what_was_counted_while_the_clock_was_wrong_neither_counts_nor_blinds() {
+        const NOW: u32 = 1_750_000_000;
+        for ahead in [3 * 3600, 86_400, 365 * 86_400] {
+            let wrong = NOW + ahead;
+            let (mut recent, mut minutes, mut sum) =
+                (Recent::default(), Minutes::default(), Decayed::default());
+            for value in 0..60 {
+                recent.add(wrong / 1800, value);
+                minutes.add(wrong / 60);
+                sum.add(wrong, 3600.0, 1.0);
+            }
+            assert_eq!(recent.estimate(NOW / 1800), 0.0, "{ahead}");
+            assert_eq!(minutes.sum(NOW / 60), 0, "{ahead}");
+            assert_eq!(minutes.below(NOW, 10), None, "{ahead}");
+            assert_eq!(sum.read(NOW, 3600.0), 0.0, "{ahead}");
+            // What happens now counts now.
+            recent.add(NOW / 1800, 7);
+            minutes.add(NOW / 60);
+            sum.add(NOW, 3600.0, 1.0);
+            assert!((recent.estimate(NOW / 1800) - 1.0).abs() < 0.1);
+            assert_eq!(minutes.sum(NOW / 60), 1);
+            assert_eq!(sum.read(NOW, 3600.0), 1.0);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Must not: name an identity, judge, or outlast a few days: it is traffic and not habit.
 
 use super::bytes::{Reader, Writer};
+use super::decay::is_ahead;
 use super::page::Activity;
 use super::recent::{Decayed, Minutes, Recent};
 use crate::signals::features::Features;
@@ -126,6 +127,7 @@ impl Source {
     /// Learns one lesson.
     pub fn learn(&mut self, kind: SourceKind, lesson: &SourceLesson) {
         let SourceLesson { name, now, ended } = *lesson;
+        self.hot = self.hot(now);
         if name != 0 && (ended == Ended::Failed || kind == SourceKind::Device) {
             self.names.add(now / NAMES, name);
         }
@@ -154,17 +156,26 @@ impl Source {
         self.hot = self.hot.max(now.saturating_add(calm));
     }
 
+    /// Until when it is hot, as far as it became so by now: not what a clock said that was wrong.
+    const fn hot(&self, now: u32) -> u32 {
+        if is_ahead(self.hot, now.saturating_add(CALM)) {
+            0
+        } else {
+            self.hot
+        }
+    }
+
     /// Whether it burst and is not calm again.
     #[must_use]
     pub fn is_hot(&self, now: u32) -> bool {
-        now < self.hot || self.burst(now) >= BURST
+        now < self.hot(now) || self.burst(now) >= BURST
     }
 
     /// When it is calm again, in seconds since 1970; absent: it is now.
     #[must_use]
     pub fn hot_until(&self, now: u32) -> Option<u32> {
         let burst = self.failures.below(now, BURST);
-        burst.max((now < self.hot).then_some(self.hot))
+        burst.max(Some(self.hot(now)).filter(|hot| now < *hot))
     }
 
     /// When fewer than `most` names failed here of late, in seconds since 1970; absent: it is so now.
@@ -241,7 +252,7 @@ impl Source {
         let weight = self.owners.estimate(last / OWNERS)
             + self.names(last)
             + f64::from(self.burst(last))
-            + if last < self.hot { 1000.0 } else { 0.0 };
+            + if last < self.hot(last) { 1000.0 } else { 0.0 };
         Activity::of(weight.max(1.0), last)
     }
 
@@ -315,6 +326,30 @@ mod tests {
         }
         assert!(source.is_hot(93_100));
         assert!(!source.is_hot(93_100 + CALM_SHARED));
+    }
+
+    #[test]
+    fn a_burst_of_a_clock_that_was_ahead_is_over_when_it_is_right() {
+        const NOW: u32 = 1_750_000_000;
+        for ahead in [3 * 3600, 86_400, 365 * 86_400] {
+            let mut source = Source::default();
+            for i in 0..40 {
+                source.learn(SourceKind::Prefix, &failure(i, NOW + ahead));
+            }
+            assert!(source.is_hot(NOW + ahead));
+            assert!(!source.is_hot(NOW), "{ahead}");
+            assert_eq!(source.hot_until(NOW), None, "{ahead}");
+            assert_eq!((source.failed(NOW), source.names(NOW)), (0.0, 0.0));
+            // Nor is it blind: a burst of now is one, and is over in a day.
+            for i in 0..40 {
+                source.learn(SourceKind::Prefix, &failure(i, NOW));
+            }
+            assert!(source.is_hot(NOW) && source.names(NOW) > 30.0, "{ahead}");
+            assert_eq!(
+                source.hot_until(NOW).map(|until| until <= NOW + CALM + 960),
+                Some(true)
+            );
+        }
     }
 
     #[test]

@@ -14,13 +14,25 @@ pub use crate::signals::features::ClientVersion as Version;
 /// Counts below this are forgotten.
 const FORGOTTEN: f32 = 1.0 / 64.0;
 
-/// When a value learned from a surprising event begins to count as known: after three sightings on two days, or a week.
-/// Until then it counts as never seen, so that an attacker who got in once is as new the second time.
+/// When a value learned from a surprising event begins to count as known: after three sightings of which the last comes
+/// more than this many hours after the first, or a week. Until then it counts as never seen, so that an attacker who got in
+/// once is as new the second time. Hours and not days: midnight would end a probation of two days within minutes.
 const SIGHTINGS: u8 = 3;
-const DAYS: u16 = 2;
-const AGE: u16 = 7;
-/// What the owner confirmed waits from one to two of these days, always 24 hours at least.
-const CONFIRMED_AGE: u16 = 2;
+const HOURS: u16 = 24;
+const AGE: u16 = 7 * 24;
+/// What the owner confirmed waits so many hours and at most two more.
+pub const CONFIRMED: u16 = 24;
+
+/// Hours from one hour to another, negative where the other is earlier. They are counted in 16 bits, which hold seven years:
+/// what lies more than half of that back is taken for what lies ahead, and waits again.
+const fn between(earlier: u16, later: u16) -> i16 {
+    later.wrapping_sub(earlier) as i16
+}
+
+/// Whether more than so many hours have passed, however late in its hour the first was and however early the second.
+const fn passed(earlier: u16, later: u16, hours: u16) -> bool {
+    between(earlier, later) > hours as i16
+}
 
 /// How a version relates to the newest one known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +74,7 @@ pub struct Value {
     pub count: f32,
     /// Sightings while on probation; 0: established.
     pub sightings: u8,
-    /// Day of the first sighting, meaningful on probation only.
+    /// Hour of the first sighting since 1970, modulo 2^16, meaningful on probation only.
     pub since: u16,
     /// Newest version seen with it, at levels that have one.
     pub version: Version,
@@ -92,8 +104,8 @@ pub struct Sighting {
     pub surprising: bool,
     /// Whether the owner was asked and confirmed it: a new value counts as known a day later, which is time to object.
     pub confirmed: bool,
-    /// Day since 1970.
-    pub day: u16,
+    /// Hour since 1970, modulo 2^16: [`hour`](super::decay::hour).
+    pub hour: u16,
 }
 
 /// At most `N` values in ascending order of key.
@@ -165,11 +177,20 @@ impl<const N: usize> Values<N> {
         self.spilled = (f64::from(self.spilled) * factor) as f32;
     }
 
-    /// Ends the probation of values that are old enough.
-    pub fn settle(&mut self, day: u16) {
+    /// Ends the probation of values that are old enough by this hour.
+    pub fn settle(&mut self, hour: u16) {
         for value in &mut self.entries {
-            if !value.is_established() && day.wrapping_sub(value.since) >= AGE {
+            if !value.is_established() && passed(value.since, hour, AGE) {
                 value.establish();
+            }
+        }
+    }
+
+    /// Begins the probations anew that began ahead of this hour: the clock was wrong.
+    pub fn set_back(&mut self, hour: u16) {
+        for value in &mut self.entries {
+            if !value.is_established() && between(value.since, hour) < -1 {
+                value.since = hour;
             }
         }
     }
@@ -181,8 +202,8 @@ impl<const N: usize> Values<N> {
             value.version = newest(value.version, seen.version);
             if !value.is_established() {
                 value.sightings = value.sightings.saturating_add(1).min(SIGHTINGS);
-                let days = seen.day.wrapping_sub(value.since).saturating_add(1);
-                if !seen.surprising || (value.sightings >= SIGHTINGS && days >= DAYS) {
+                let late = passed(value.since, seen.hour, HOURS);
+                if !seen.surprising || (value.sightings >= SIGHTINGS && late) {
                     value.establish();
                 }
             }
@@ -193,8 +214,8 @@ impl<const N: usize> Values<N> {
             count: 1.0,
             sightings: u8::from(seen.surprising || seen.confirmed),
             since: match (seen.confirmed, seen.surprising) {
-                (true, _) => seen.day.wrapping_sub(AGE - CONFIRMED_AGE),
-                (false, true) => seen.day,
+                (true, _) => seen.hour.wrapping_sub(AGE - CONFIRMED),
+                (false, true) => seen.hour,
                 (false, false) => 0,
             },
             version: seen.version,
@@ -241,13 +262,17 @@ impl<const N: usize> Values<N> {
                 Some(ours) => {
                     ours.count += theirs.count;
                     ours.version = newest(ours.version, theirs.version);
-                    let apart = ours.since.abs_diff(theirs.since).saturating_add(1);
+                    let (first, last) = if between(ours.since, theirs.since) < 0 {
+                        (theirs.since, ours.since)
+                    } else {
+                        (ours.since, theirs.since)
+                    };
                     let together = ours.sightings.saturating_add(theirs.sightings);
                     let proven = ours.is_established()
                         || theirs.is_established()
-                        || (together >= SIGHTINGS && apart >= DAYS);
+                        || (together >= SIGHTINGS && passed(first, last, HOURS));
                     ours.sightings = together.min(SIGHTINGS);
-                    ours.since = ours.since.min(theirs.since);
+                    ours.since = first;
                     if proven {
                         ours.establish();
                     }

@@ -4,35 +4,82 @@
 
 use super::*;
 use crate::baseline::bytes::{Reader, Writer};
+use crate::baseline::decay::hour;
 
-fn seen(key: u32, surprising: bool, day: u16) -> Sighting {
+fn seen(key: u32, surprising: bool, hour: u16) -> Sighting {
     Sighting {
         key,
         surprising,
-        day,
+        hour,
         ..Sighting::default()
     }
 }
 
 #[test]
-fn a_surprising_value_counts_after_three_sightings_on_two_days() {
+fn a_surprising_value_counts_after_three_sightings_more_than_24_hours_apart() {
     let mut values = Values::<4>::default();
     for _ in 0..3 {
         values.learn(seen(1, true, 10));
     }
     assert_eq!((values.count(1), values.distinct()), (0.0, 0.0));
     assert!(values.on_probation(1));
-    values.learn(seen(1, true, 11));
-    assert_eq!((values.count(1), values.distinct()), (4.0, 1.0));
+    // The first may have been late in its hour and this one early: that may be a second less than 24 hours.
+    values.learn(seen(1, true, 34));
+    assert!(values.on_probation(1));
+    values.learn(seen(1, true, 35));
+    assert_eq!((values.count(1), values.distinct()), (5.0, 1.0));
+}
+
+#[test]
+fn three_sightings_around_midnight_are_on_one_day() {
+    let minute = |day: u32, minute: u32| hour(day * 86_400 + minute * 60);
+    let mut values = Values::<4>::default();
+    for at in [
+        minute(20_000, 23 * 60 + 50),
+        minute(20_000, 23 * 60 + 55),
+        minute(20_001, 5),
+    ] {
+        values.learn(seen(1, true, at));
+    }
+    assert!(values.on_probation(1));
+}
+
+#[test]
+fn hours_that_wrap_and_clocks_that_lag_end_no_probation() {
+    for first in [0, 3, 20_000, u16::MAX - 3, u16::MAX] {
+        let mut values = Values::<4>::default();
+        values.learn(seen(1, true, first));
+        for later in [0, 1, 24] {
+            values.learn(seen(1, true, first.wrapping_add(later)));
+        }
+        // A worker whose clock is behind.
+        values.learn(seen(1, true, first.wrapping_sub(1)));
+        values.settle(first.wrapping_sub(1));
+        values.settle(first.wrapping_add(168));
+        assert!(values.on_probation(1), "{first}");
+        let mut late = values.clone();
+        late.settle(first.wrapping_add(169));
+        assert!(!late.on_probation(1), "{first}");
+        // Two parts of the same history.
+        for (apart, over) in [(24, false), (25, true)] {
+            let mut other = Values::<4>::default();
+            other.learn(seen(1, true, first.wrapping_add(apart)));
+            let (mut one, mut two) = (values.clone(), other.clone());
+            one.merge(&other);
+            two.merge(&values);
+            assert_eq!(one, two);
+            assert_eq!(!one.on_probation(1), over, "{first} and {apart} later");
+        }
+    }
 }
 
 #[test]
 fn a_week_or_a_proven_event_ends_probation() {
     let mut values = Values::<4>::default();
     values.learn(seen(1, true, 10));
-    values.settle(16);
+    values.settle(10 + 7 * 24);
     assert_eq!(values.count(1), 0.0);
-    values.settle(17);
+    values.settle(11 + 7 * 24);
     assert_eq!(values.count(1), 1.0);
     values.learn(seen(2, true, 17));
     values.learn(seen(2, false, 17));
@@ -107,26 +154,19 @@ fn survives_encoding() {
 
 #[test]
 fn what_was_confirmed_counts_a_day_later_and_never_before() {
-    let mut values = Values::<4>::default();
-    values.learn(Sighting {
-        key: 1,
-        confirmed: true,
-        day: 100,
-        ..Sighting::default()
-    });
-    for (day, known) in [(100, false), (101, false), (102, true)] {
-        values.settle(day);
-        assert_eq!(values.count(1) > 0.0, known, "day {day}");
-        assert_eq!(values.on_probation(1), !known, "day {day}");
+    // In the first hours of the epoch as in any other.
+    for first in [1, 2_400, u16::MAX] {
+        let mut values = Values::<4>::default();
+        values.learn(Sighting {
+            key: 1,
+            confirmed: true,
+            hour: first,
+            ..Sighting::default()
+        });
+        for (hours, known) in [(0, false), (24, false), (25, true)] {
+            values.settle(first.wrapping_add(hours));
+            assert_eq!(values.count(1) > 0.0, known, "{hours} hours later");
+            assert_eq!(values.on_probation(1), !known, "{hours} hours later");
+        }
     }
-    // On the first days of the epoch as on any other.
-    let mut early = Values::<4>::default();
-    early.learn(Sighting {
-        key: 1,
-        confirmed: true,
-        day: 1,
-        ..Sighting::default()
-    });
-    early.settle(1);
-    assert!(early.on_probation(1));
 }

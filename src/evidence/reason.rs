@@ -287,7 +287,7 @@ reasons! {
         "rule: 403 until a newer auth_time";
     SteppedUp "stepped-up" Token Note 0.0
         "a recent and sufficient authentication: novelty is discounted"
-        "sufficient acr or amr and auth_time within max_age, or one that answered a challenge from here within two days";
+        "sufficient acr or amr and auth_time within max_age, or one that answered a challenge from here within 26 hours";
     ChallengeSolved "challenge-solved" Token Note 0.0
         "a challenge of this session or client was answered: the owner was asked, and confirmed it"
         "sufficient acr or amr, auth_time within max_age and at most an hour after the challenge; once per auth_time";

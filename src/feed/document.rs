@@ -202,7 +202,7 @@ impl Document {
     /// The first thing that is wrong, with its path and what is allowed.
     pub fn read(bytes: &[u8], key: &HashKey, now: u32) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
-        let written: Written = serde_json::from_str(text).map_err(|error| {
+        let written: Written = serde_json::from_slice(bytes).map_err(|error| {
             match path_at(text, error.line(), error.column()).as_str() {
                 "" => error.to_string(),
                 path => format!("{path}: {error}"),

@@ -129,7 +129,7 @@ mod tests {
         let seen = |key, surprising| Sighting {
             key,
             surprising,
-            day: 1,
+            hour: 1,
             ..Sighting::default()
         };
         for (network, client, surprising) in [(1, 2, false), (7, 8, true)] {

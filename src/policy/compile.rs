@@ -141,7 +141,8 @@ impl Policy {
     ///
     /// # Errors
     /// The first thing that is wrong, with its path and what is allowed.
-    pub fn compile(config: &PolicyConfig) -> Result<Self, PolicyError> {
+    pub fn compile(written: PolicyConfig) -> Result<Self, PolicyError> {
+        let config = &written;
         let hash_key = match &config.hash_key {
             Some(secret) => Some(HashKey::from_secret(long_enough("hash_key", secret)?)),
             None => None,
@@ -210,7 +211,6 @@ impl Policy {
         super::feeds::check(config)?;
         let names = SignalNames::resolve(&config.signals)?;
         let pins = super::pins::compile(config, &names)?;
-        let text = serde_json::to_vec(config).unwrap_or_default();
         let policy = Self {
             hash_key,
             previous_hash_key,
@@ -226,9 +226,9 @@ impl Policy {
             default_tier,
             tiers,
             challenge: super::step_up::challenge(config)?,
-            digest: HashKey::PUBLIC.hash64(crate::signals::keyed::Domain::Checksum, &text),
+            digest: super::digest::of(config),
             signer: config.signature.as_ref().map(Signer::new).transpose()?,
-            config: config.clone(),
+            config: written,
         };
         policy.pages_can_be_reached()?;
         Ok(policy)

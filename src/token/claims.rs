@@ -86,7 +86,7 @@ impl Claims {
     /// A claim by name; where no claim has the whole name, by a path of names with dots between (`realm_access.roles`).
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<Value> {
-        serde_json::from_str(Members::read(&self.payload)?.at(name)?).ok()
+        serde_json::from_slice(Members::read(&self.payload)?.at(name)?.as_bytes()).ok()
     }
 
     /// The whole payload, JSON as it was signed.
@@ -106,7 +106,7 @@ impl Claims {
             })?,
             sub: decisive::<String>(members, "sub")?,
             aud: decisive::<Audience>(members, "aud")?
-                .map(Audience::into_list)
+                .map(|Audience(list)| list)
                 .unwrap_or_default(),
             client_id: ["azp", "client_id", "appid", "cid"]
                 .into_iter()
@@ -121,19 +121,19 @@ impl Claims {
                 None
             }),
             acr: lenient::<TextOrNumber>(members, "acr", &mut malformed)
-                .map(TextOrNumber::into_text),
+                .map(|TextOrNumber(text)| text),
             amr: lenient::<Words>(members, "amr", &mut malformed)
-                .map(Words::into_list)
+                .map(|Words(list)| list)
                 .unwrap_or_default(),
             grants: ["gty", "grant_type"]
                 .into_iter()
                 .find_map(|name| lenient::<Words>(members, name, &mut malformed))
-                .map(Words::into_list)
+                .map(|Words(list)| list)
                 .unwrap_or_default(),
             scope: ["scope", "scp"]
                 .into_iter()
                 .find_map(|name| lenient::<Words>(members, name, &mut malformed))
-                .map(Words::into_list)
+                .map(|Words(list)| list)
                 .unwrap_or_default(),
             cnf: confirmation(members)?,
             delegated: members.get("act").is_some() || members.get("obo").is_some(),
@@ -146,7 +146,7 @@ impl Claims {
         }
         let groups = groups_claim.and_then(|name| members.at(name));
         match groups.map(serde_json::from_str::<Words>) {
-            Some(Ok(words)) => claims.groups = words.into_list(),
+            Some(Ok(Words(groups))) => claims.groups = groups,
             Some(Err(_)) => malformed.push("groups"),
             None => {}
         }

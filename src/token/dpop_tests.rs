@@ -117,6 +117,10 @@ fn a_proof_is_for_one_request_at_one_time() {
             now: i64::MIN,
             ..REQUEST
         },
+        Expected {
+            now: REQUEST.now - 61,
+            ..REQUEST
+        },
     ] {
         let outcome = Proof::verify(PROOF.as_bytes(), &other);
         assert_eq!(outcome, Err(BadProof), "{other:?}");
@@ -135,7 +139,7 @@ fn a_proof_is_for_one_request_at_one_time() {
             ..REQUEST
         },
         Expected {
-            now: REQUEST.now - 300,
+            now: REQUEST.now - 60,
             ..REQUEST
         },
     ] {
@@ -196,7 +200,8 @@ fn a_mark_is_of_the_key_and_the_id_and_not_of_the_bytes() {
     assert_eq!(first.mark(&key), verify(&proof("a")).unwrap().mark(&key));
     assert_ne!(first.mark(&key), second.mark(&key));
     assert_ne!(first.mark(&key).hash, first.mark(&[4; 16]).hash);
-    assert_eq!(first.mark(&key).until, REQUEST.now + WINDOW);
+    assert_eq!(i64::from(first.mark(&key).until), REQUEST.now + WINDOW);
+    assert_eq!(first.mark(&key).key, second.mark(&key).key);
     // The other spelling of the same signature: s and n - s.
     let text = proof("a");
     let (message, signature) = text.rsplit_once('.').unwrap();

@@ -153,6 +153,22 @@ fn what_weakens_a_challenge_is_said() {
 }
 
 #[test]
+fn proofs_held_against_any_host_are_warned_of() {
+    let work = Workspace::new();
+    let warned = |more: &str| {
+        let policy = format!("credentials:\n  tokens: [{{scheme: DPoP}}]\n{more}");
+        work.write("policy.yaml", &policy);
+        let outcome = work.run("check policy.yaml");
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        outcome
+            .stderr
+            .contains("warning: credentials.origin: is absent")
+    };
+    assert!(warned(""));
+    assert!(!warned("  origin: https://api.example.com\n"));
+}
+
+#[test]
 fn exceptions_that_do_nothing_are_warned_of() {
     let work = Workspace::new();
     work.write(

@@ -23,46 +23,46 @@ use stepgate::signals::user_agent;
 
 use crate::desk::{CHROME, FIREFOX, HOME, NOW, has};
 
-const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
+pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Where somebody is, and with what.
 #[derive(Clone, Copy)]
-struct From {
+pub(crate) struct From {
     address: &'static str,
     asn: u32,
     country: [u8; 2],
     agent: &'static str,
 }
 
-const OWNER: From = From {
+pub(crate) const OWNER: From = From {
     address: HOME,
     asn: 12_576,
     country: *b"GB",
     agent: CHROME,
 };
 /// Abroad, with the very client of the owner.
-const COPYIST: From = From {
+pub(crate) const COPYIST: From = From {
     address: "1.128.3.4",
     asn: 1_221,
     country: *b"AU",
     agent: CHROME,
 };
-const THIEF: From = From {
+pub(crate) const THIEF: From = From {
     agent: FIREFOX,
     ..COPYIST
 };
 
 /// One identity under one policy.
-struct Life {
-    policy: Policy,
-    record: Option<IdentityRecord>,
+pub(crate) struct Life {
+    pub(crate) policy: Policy,
+    pub(crate) record: Option<IdentityRecord>,
     everybody: Population,
 }
 
 impl Life {
     /// Forty days of logins at home, until `NOW`.
-    fn settled(mode: &str) -> Self {
+    pub(crate) fn settled(mode: &str) -> Self {
         let policy = format!(r#"{{"mode":"{mode}","challenge":{{"acr_values":["mfa"]}}}}"#);
         let mut life = Self {
             policy: Policy::parse(&policy).unwrap(),
@@ -77,11 +77,11 @@ impl Life {
     }
 
     /// A login at this time: a new session, with a token of its own.
-    fn login(&mut self, from: From, at: i64, sid: &str) -> Assessment {
+    pub(crate) fn login(&mut self, from: From, at: i64, sid: &str) -> Assessment {
         self.ask(from, at, at, Some(sid), &format!("{sid}-{at}"))
     }
 
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         from: From,
         at: i64,
@@ -173,12 +173,20 @@ fn a_new_country_that_is_challenged_takes_longer_than_the_probation_however_ofte
 }
 
 #[test]
-fn a_new_country_in_shadow_mode_takes_tries_on_two_days() {
+fn a_new_country_in_shadow_mode_takes_more_than_24_hours_wherever_midnight_is() {
     for from in [COPYIST, THIEF] {
         for (a_day, begin) in PACES {
             let hours = hours_until_known("shadow", from, a_day, begin);
-            let late = hours.is_none_or(|hours| begin + hours >= 24);
+            let late = hours.is_none_or(|hours| hours >= 24);
             assert!(late, "{} {a_day} a day from {begin}: {hours:?}", from.agent);
+        }
+        // Three tries around a midnight (UTC), as somebody would who has read the source.
+        let mut life = Life::settled("shadow");
+        let midnight = NOW - NOW.rem_euclid(DAY) + DAY;
+        for minutes in [-10, -5, 5, 10, 60, 720, 1_430] {
+            let at = midnight + minutes * 60;
+            let said = life.login(from, at, &format!("night-{minutes}"));
+            assert!(is_news(&said), "{minutes} min: {:?}", said.reasons);
         }
     }
 }

@@ -178,7 +178,7 @@ proptest! {
         // Neither does one that was learned a moment ago on another worker.
         if let Some(record) = &record {
             let seen = &events[again.index(events.len())];
-            if record.knows_event(seen.event) {
+            if record.knows_event(seen.event) && !record.is_ahead(seen.now) {
                 let mut everybody = Population::default();
                 let learned = taught(seen, event(seen), true, Some(record), &mut everybody);
                 prop_assert_eq!(learned, None);
@@ -193,6 +193,9 @@ proptest! {
         events in prop::collection::vec(features(9), 0..5),
     ) {
         let record = learn(&events);
+        // What a clock left behind that was wrong is mended by any lesson.
+        let now = record.as_ref().map_or(0, |record| record.updated).max(seen.now);
+        let seen = Features { now, ..seen };
         for (lesson, succeeded) in [
             (event(&seen), false),
             (Lesson::Nothing, true),

@@ -53,6 +53,8 @@ fn two_workers_that_learn_one_identity_lose_no_lesson() {
         2 * LOGINS,
         "every login is one or the other"
     );
+    // A lesson is given up after three conflicts in a row, which two workers hardly ever make of each other.
+    assert!(skipped * 50 <= learned, "{skipped} of {learned} given up");
     // What was counted as learned is in the record, whoever wrote it.
     let last = gateway.send(&login(2 * LOGINS));
     let id = last.echoed().text("x-stepgate-id").unwrap();

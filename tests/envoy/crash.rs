@@ -1,5 +1,5 @@
 //! A VM that dies, under every failure policy: who gets an answer, what is still checked, what is still known.
-//! May use a module that traps on a request with very many headers, and is else the one that ships.
+//! May use a module that traps on a request with very many headers, or in the tick after one, and is else the one that ships.
 //! Must not wait longer than a condition takes to hold.
 
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use stepgate_testkit::envoy::{Envoy, Setup, TempDir, until};
 use stepgate_testkit::http::{Canned, Request, Response, Upstream};
 use stepgate_testkit::tokens::Key;
-use stepgate_testkit::trap::trapping;
+use stepgate_testkit::trap::{trapping, trapping_in_tick};
 
 use crate::contract::{at_home, far_away, policy, reasons, token};
 use crate::gateway::{bootstrap, listener, module, stepgate};
@@ -32,8 +32,18 @@ struct Fragile {
 impl Fragile {
     fn start(workers: u32, callback: &str, most: i32, failing: &Value) -> Option<Self> {
         let shipped = fs::read(module()?).unwrap();
+        Self::with(workers, trapping(&shipped, callback, most), failing)
+    }
+
+    /// One whose VMs die in the tick after a request with very many headers.
+    fn ticking(workers: u32, failing: &Value) -> Option<Self> {
+        let shipped = fs::read(module()?).unwrap();
+        Self::with(workers, trapping_in_tick(&shipped, MOST), failing)
+    }
+
+    fn with(workers: u32, module: Vec<u8>, failing: &Value) -> Option<Self> {
         let dir = TempDir::new();
-        let module = dir.write("trap.wasm", trapping(&shipped, callback, most));
+        let module = dir.write("trap.wasm", module);
         let upstream = Upstream::start().unwrap();
         let mut boot = bootstrap(&[], &[("api", upstream.port())]);
         boot["node"] = json!({ "id": "test", "cluster": "test" });
@@ -177,6 +187,79 @@ fn a_vm_that_dies_of_a_response_is_made_anew_as_well() {
     assert_eq!(fragile.send(&Request::get("/many")).status, 503);
     until("the VM", || (fragile.home(60).status == 200).then_some(()));
     assert_eq!(fragile.away(10).status, 401);
+}
+
+#[test]
+fn a_vm_that_dies_in_a_tick_is_made_anew_and_answers_every_request() {
+    let Some(fragile) = Fragile::ticking(2, &reloading()) else {
+        return;
+    };
+    assert_eq!(fragile.home(60).status, 200);
+    let (address, over) = (fragile.envoy.address(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let ends = Ends(&over);
+        let honest: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| honest(address, &over)))
+            .collect();
+        // Nobody asks for it: the request that brings the trap about is answered, and the VM dies between two of them.
+        for times in 1..=3 {
+            let reloads = || fragile.envoy.stat("wasm.stepgate.vm_reload_success");
+            let before = reloads();
+            assert!([200, 503].contains(&fragile.fatal().status));
+            until("a VM to die and to come back", || {
+                let again = [200, 503].contains(&fragile.fatal().status);
+                (again && reloads() > before).then_some(())
+            });
+            assert!(reloads() >= times);
+        }
+        drop(ends);
+        for honest in honest {
+            let answers = honest.join().unwrap();
+            let failed = answers.iter().filter(|status| **status == 503).count();
+            assert!(answers.iter().all(|status| [200, 503].contains(status)));
+            assert!(failed * 2 < answers.len(), "{failed} of {}", answers.len());
+        }
+    });
+    until("both workers", || {
+        (0..16)
+            .all(|_| fragile.home(60).status == 200)
+            .then_some(())
+    });
+    assert_eq!(fragile.away(10).status, 401, "alice's home is known");
+    assert_eq!(fragile.envoy.stat("wasmcustom.stepgate_bad_pages_total"), 0);
+}
+
+#[test]
+fn a_vm_that_dies_in_a_tick_fails_closed_or_open_as_it_is_told() {
+    for (failing, afterwards) in [
+        (json!({ "failure_policy": "FAIL_CLOSED" }), 503),
+        (json!({ "failure_policy": "FAIL_OPEN" }), 200),
+    ] {
+        let started = Fragile::ticking(1, &failing);
+        let Some(fragile) = started else { return };
+        assert_eq!(fragile.home(60).status, 200);
+        assert_eq!(fragile.away(20).status, 401);
+        assert_eq!(fragile.fatal().status, 200, "{failing}");
+        until("the tick", || {
+            (fragile.away(10).status == afterwards).then_some(())
+        });
+        for _ in 0..8 {
+            let answer = fragile.away(10);
+            assert_eq!(answer.status, afterwards, "{failing}");
+            if answer.status == 200 {
+                assert_eq!(reasons(&answer), "", "nothing decides any more");
+            }
+        }
+        // Another configuration of the VM makes a new one, which finds what the old one knew.
+        let mut healed = filter(&fragile.module, &fragile.key, &failing);
+        healed["typed_config"]["config"]["vm_config"]["configuration"] =
+            json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": "1" });
+        publish(&fragile.dir, healed);
+        until("the new VM", || {
+            (fragile.away(5).status == 401).then_some(())
+        });
+        assert_eq!(fragile.home(60).status, 200);
+    }
 }
 
 #[test]

@@ -67,6 +67,41 @@ fn every_request_is_decided_and_the_baseline_kept_however_the_clock_jumps() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_neither_bars_an_account_nor_lets_it_be_guessed() {
+    let guarded = policy(|policy| {
+        policy["tiers"] = json!([{ "name": "login", "paths": ["/login"], "class": "login", "login": { "failures": 3 } }]);
+    });
+    let guess = |host: &mut Host| {
+        let headers = [
+            (":method", "POST"),
+            (":path", "/login"),
+            (":authority", "api.test"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        host.open(&headers, false).unwrap();
+        let exchange = host.body("username=alice&password=x", true).unwrap();
+        if exchange.reply.is_none() {
+            host.response(&[(":status", "401")]).unwrap();
+        }
+        host.finish().unwrap();
+        status(&exchange)
+    };
+    for ahead in [3 * 3600, DAY, 400 * DAY] {
+        let mut host = started(&guarded);
+        at(&mut host, NOW + ahead);
+        let tried: Vec<u32> = (0..30).map(|_| guess(&mut host)).collect();
+        assert_eq!(tried.last(), Some(&429), "{ahead}: {tried:?}");
+        // Right again: the name is free, and as many guesses as ever bar it.
+        at(&mut host, NOW);
+        let tried: Vec<u32> = (0..30).map(|_| guess(&mut host)).collect();
+        assert_eq!(tried[..3], [200; 3], "{ahead}: {tried:?}");
+        assert_eq!(tried.last(), Some(&429), "{ahead}: {tried:?}");
+        at(&mut host, NOW + 1200);
+        assert_eq!(guess(&mut host), 200, "{ahead}");
+    }
+}
+
+#[test]
 fn what_everybody_does_is_shared_on_time_after_a_jump() {
     for jump in JUMPS {
         let mut host = settled();

@@ -1,8 +1,10 @@
 //! A crowd of names, addresses and tokens that come once: what it takes from memory, from those who were there, and from speed.
-//! May use the helpers of this test; claims that the proxy has verified, since signatures cost an interpreter too much.
+//! May use the helpers of this test, and the engine's hash to find neighbours; claims that the proxy has verified, since signatures
+//! cost an interpreter too much.
 //! Must not compare times: instructions are counted, of the VM that met the crowd and of one that did not.
 
 use serde_json::{Map, Value, json};
+use stepgate::signals::keyed::{Domain, HashKey};
 use stepgate_testkit::host::Host;
 
 use crate::{MODULE, NOW, get, policy, reasons, start, status};
@@ -117,8 +119,79 @@ fn round(host: &mut Host, at: u64) -> (u64, usize) {
     (host.spent(), known)
 }
 
+/// The identity pages that these keys of shared data are.
+fn identity_pages(host: &Host) -> u64 {
+    let process = host.state().process.borrow();
+    let keys = process.data.entries.keys();
+    keys.filter(|key| key.starts_with(b"stepgate/stepgate/i"))
+        .count() as u64
+}
+
+/// Names whose records live in the page of somebody else's.
+fn neighbours(of: &str, pages: u64) -> impl Iterator<Item = String> {
+    let key = HashKey::from_secret("a key for tests only");
+    let page = move |name: &str| {
+        let identity = format!("https://issuer.test|{name}");
+        key.locate(Domain::Identity, &[identity.as_bytes()]).page % pages
+    };
+    let (of, home) = (of.to_owned(), page(of));
+    (0..)
+        .map(move |n| format!("{of}-neighbour-{n}"))
+        .filter(move |name| page(name) == home)
+}
+
 #[test]
-#[ignore = "an interpreter takes minutes for it; the native form runs with every test"]
+fn a_crowd_in_ones_own_page_makes_no_request_dearer_by_a_tenth() {
+    // Few, and each of their pages filled more than once: what a crowd does to all pages, done to those that are looked at.
+    const FEW: usize = 3;
+    const CROWDED: usize = 60;
+    let mut host = metered();
+    let pages = identity_pages(&host);
+    assert!(pages > 100, "{pages}");
+    for day in (4..40).rev().step_by(4) {
+        for n in 0..FEW {
+            let at = NOW - day * DAY + n as u64 * 60;
+            visit(&mut host, &format!("active-{n}"), &address(n), at);
+        }
+        host.tick().unwrap();
+    }
+    let round = |host: &mut Host, at: u64| {
+        host.spent();
+        for n in 0..FEW {
+            let who = format!("active-{n}");
+            let told = visit(host, &who, &address(n), at + n as u64);
+            assert!(
+                !told.contains("young-baseline"),
+                "{who} is forgotten: {told}"
+            );
+        }
+        host.spent()
+    };
+    let calm = round(&mut host, NOW);
+    for n in 0..FEW {
+        for (k, name) in neighbours(&format!("active-{n}"), pages)
+            .take(CROWDED)
+            .enumerate()
+        {
+            let at = NOW + 3600 + (n * CROWDED + k) as u64 * 10;
+            visit(&mut host, &name, &address(FEW + n * CROWDED + k), at);
+        }
+        host.tick().unwrap();
+    }
+    let evicted = host.metric("stepgate_evictions_total");
+    assert!(
+        evicted > (FEW * CROWDED / 3) as u64,
+        "{evicted} were evicted"
+    );
+    let busy = round(&mut host, NOW + 3600 + DAY);
+    assert!(
+        busy * 100 <= calm * 110,
+        "{calm} instructions before the crowd, {busy} after it"
+    );
+}
+
+#[test]
+#[ignore = "an interpreter takes minutes for it: `make flood` runs it"]
 fn a_crowd_takes_no_memory_no_record_and_no_time() {
     let mut host = settled();
     let (calm, known) = round(&mut host, NOW);

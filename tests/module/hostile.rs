@@ -170,6 +170,32 @@ fn duplicates_of_single_valued_signals_are_read_as_none() {
 }
 
 #[test]
+fn spoofed_trailers_are_removed_in_every_spelling() {
+    // A server may merge trailers into the headers.
+    let mut host = started(&policy(|_| {}));
+    let token = bearer(&token("alice", 0));
+    let headers = [
+        (":method", "POST"),
+        (":path", "/accounts"),
+        (":authority", "api.test"),
+        ("authorization", &token),
+    ];
+    host.open(&headers, false).unwrap();
+    let sent: [(&str, &[u8]); 5] = [
+        ("x-stepgate-decision", b"allow"),
+        ("X-Stepgate-Score", b"0"),
+        ("x_stepgate_mode", b"\xff"),
+        ("x-stepgate-id", b""),
+        ("grpc-status", b"0"),
+    ];
+    let exchange = host.trailers(&sent).unwrap();
+    assert_eq!(exchange.action, stepgate_testkit::host::Action::Continue);
+    let left: Vec<_> = exchange.request.trailers.0.iter().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(host.metric("stepgate_spoofed_headers_total"), 4);
+}
+
+#[test]
 fn spoofed_headers_are_removed_in_every_spelling() {
     let mut host = started(&policy(|policy| {
         policy["tiers"] = json!([{ "name": "open", "paths": ["/open"], "mode": "off" }]);

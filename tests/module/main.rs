@@ -19,6 +19,7 @@ mod configure;
 mod cost;
 mod feeds;
 mod flood;
+mod footprint;
 mod foreign;
 mod guesses;
 mod hostile;

@@ -1,8 +1,9 @@
 //! Modules of different versions on the same shared data: one takes over, one comes back.
-//! May use the helpers of this test; the place of the version in a page.
+//! May use the helpers of this test; the place of the version in a page, and of the check that goes with it.
 //! Must not know more of a page than that.
 
 use stepgate::baseline::page::VERSION;
+use stepgate::signals::keyed::{Domain, HashKey};
 use stepgate_testkit::host::Host;
 
 use crate::snapshot::{knows, snapshot, trained};
@@ -10,16 +11,21 @@ use crate::{HOME, MODULE, NOW, call, policy, reasons, start, started, status, to
 
 /// Where the version stands in a page.
 const AT: usize = 2;
+/// Where the check of the hash key stands, which is one of the kind and the version as well.
+const CHECK: std::ops::Range<usize> = 4..8;
 const KINDS: [&str; 4] = ["i", "r", "s", "a"];
 
 /// The pages of shared data, each with its version set to this one.
 fn mark(host: &Host, version: u8) -> Vec<Vec<u8>> {
+    let key = HashKey::from_secret("a key for tests only");
     let mut marked = Vec::new();
     for (name, (value, _)) in &mut host.state().process.borrow_mut().data.entries {
         let rest = name.strip_prefix(b"stepgate/stepgate/".as_slice());
         let kind = rest.and_then(|rest| std::str::from_utf8(rest.get(..1)?).ok());
         if value.len() == 4096 && kind.is_some_and(|kind| KINDS.contains(&kind)) {
             value[AT] = version;
+            let check = key.hash32(Domain::Checksum, &[value[AT + 1], version]);
+            value[CHECK].copy_from_slice(&check.to_le_bytes());
             marked.push(value.clone());
         }
     }
@@ -62,6 +68,8 @@ fn pages_of_the_version_before_read_as_empty_and_are_written_anew() {
     call(&mut after, &token("alice", 0), "200");
     assert_eq!(after.metric("stepgate_learned_total"), learned + 1);
     assert_eq!(after.metric("stepgate_learning_skipped_total"), 0);
+    // Every page is of the version before after an upgrade: that is no damage.
+    assert_eq!(after.metric("stepgate_bad_pages_total"), 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod window;
 
 use arrayvec::ArrayVec;
 
-use super::decay::{DAY, factor};
+use super::decay::{DAY, factor, is_ahead};
 use super::hours::{Hour, smooth};
 pub use issuers::Issuer;
 use issuers::Issuers;
@@ -237,7 +237,7 @@ impl Population {
     }
 
     fn witness(&mut self, attempt: &Attempt) {
-        if self.first == 0 {
+        if self.first == 0 || is_ahead(self.first, attempt.now) {
             self.first = attempt.now;
         }
         let [good, _] = &mut self.attempts;
@@ -308,7 +308,7 @@ impl Population {
 
     /// Brings the counts to `now`: once a day is exact enough for a half-life of months.
     fn decay_to(&mut self, now: u32) {
-        if self.updated == 0 {
+        if self.updated == 0 || is_ahead(self.updated, now) {
             self.updated = now;
         }
         if now.saturating_sub(self.updated) < DAY {

@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use stepgate::baseline::snapshot::{Snapshot, SnapshotError};
+use stepgate::policy::config::{Credentials, TokenSource};
 use stepgate::policy::{Mode, Policy, PolicyError};
 use stepgate::signals::keyed::HashKey;
 
@@ -84,6 +85,20 @@ pub(super) fn of(
             } else {
                 "is empty: only identities that jwt_authn or a client certificate brings are challenged or denied"
             },
+        );
+    }
+    let dpop = |tokens: &[TokenSource]| {
+        tokens
+            .iter()
+            .any(|place| place.scheme.eq_ignore_ascii_case("dpop"))
+    };
+    if credentials.origin.is_none()
+        && dpop(&credentials.tokens)
+        && credentials.tokens != Credentials::default().tokens
+    {
+        warn(
+            "credentials.origin",
+            "is absent: proofs of possession are held against the host that a request names, which a client chooses",
         );
     }
     let signals = &policy.config.signals;

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
+use stepgate::observe;
 use stepgate::signals::ecs::{Event, EventError, Outcome};
 
 use super::{Lines, Sink, address, untimed};
@@ -99,9 +100,11 @@ fn event<'a>(
         event.action = Some(Cow::Borrowed("request"));
     }
     if event.outcome.is_none() {
-        event.outcome = event.status.map(|status| match status {
-            100..=399 | 404 => Outcome::Success,
-            _ => Outcome::Failure,
+        // As the filter reads it on the way back: nothing where it says nothing of the credential.
+        let said = event.status.and_then(observe::Outcome::of_status);
+        event.outcome = said.map(|outcome| match outcome.succeeded {
+            true => Outcome::Success,
+            false => Outcome::Failure,
         });
     }
     Ok(event)

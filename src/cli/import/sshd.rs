@@ -127,7 +127,7 @@ impl Calendar {
         };
         // A log that goes on into January goes on into the next year.
         if month == 0 && self.month == 11 {
-            *year += 1;
+            *year = year.saturating_add(1);
         }
         self.month = month;
         parse_time(&format!("{year:04}-{:02}-{day:0>2}T{clock}Z", month + 1))

@@ -31,7 +31,11 @@ pub(super) fn read<A: AsRef<str>, B: AsRef<str>>(
         .collect();
     for (from, _) in map {
         if !header.iter().any(|column| column == from.as_ref()) {
-            let columns: Vec<&str> = header.iter().collect();
+            // A column of a table that is none may be all of it, line ends included.
+            let columns: Vec<_> = header
+                .iter()
+                .map(|column| column.escape_debug().to_string())
+                .collect();
             return Err(Failure::new(format!(
                 "{file}: no column `{}`; there are: {}",
                 from.as_ref(),

@@ -14,6 +14,7 @@
 mod address;
 mod body;
 mod claims;
+mod cli;
 mod client;
 #[path = "../../../envoy/src/collect.rs"]
 #[allow(
@@ -25,6 +26,11 @@ mod collect;
 mod event;
 mod feed;
 mod headers;
+#[allow(
+    clippy::redundant_pub_crate,
+    reason = "the command line is a binary: what of it reads logs is compiled here again"
+)]
+mod import;
 mod jwks;
 #[path = "../../../envoy/src/metadata.rs"]
 #[allow(
@@ -52,13 +58,14 @@ mod token;
 pub type Target = fn(&[u8]);
 
 /// Every target that needs no module, by the name of its seeds.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("address", address::run),
     ("body", body::run),
     ("client", client::run),
     ("event", event::run),
     ("feed", feed::run),
     ("headers", headers::run),
+    ("import", import::run),
     ("jwks", jwks::run),
     ("metadata", claims::run),
     ("policy", policy::run),

@@ -73,7 +73,7 @@ macro_rules! replayed {
     };
 }
 
-replayed!(address body client event feed headers jwks metadata policy record snapshot token);
+replayed!(address body client event feed headers import jwks metadata policy record snapshot token);
 
 #[test]
 fn every_target_can_be_run_for_long() {

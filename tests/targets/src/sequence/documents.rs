@@ -2,8 +2,17 @@
 //! May use the names and secrets of the grammar.
 //! Must not draw anything but from the bytes of the sequence.
 
+use std::sync::LazyLock;
+
 use arbitrary::{Result, Unstructured};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use stepgate::baseline::identity::IdentityRecord;
+use stepgate::baseline::page::PageKind;
+use stepgate::baseline::population::Population;
+use stepgate::baseline::snapshot::SnapshotWriter;
+use stepgate::signals::keyed::{Domain, HashKey};
 use stepgate_testkit::tokens;
 
 use super::grammar::{ISSUER, NOW, SECRET};
@@ -31,11 +40,40 @@ pub(super) fn feed(input: &mut Unstructured<'_>) -> Result<String> {
     Ok(document.to_string())
 }
 
+/// The key that pages and snapshots are made with.
+const HASH_KEY: &str = "a key for tests only";
+
+/// A baseline of a few identities, trained elsewhere.
+static SNAPSHOT: LazyLock<String> = LazyLock::new(|| {
+    let key = HashKey::from_secret(HASH_KEY);
+    let mut writer = SnapshotWriter::default();
+    for subject in ["alice", "bob", "dave"] {
+        let identity = format!("{ISSUER}|{subject}");
+        let locator = key.locate(Domain::Identity, &[identity.as_bytes()]);
+        let record = IdentityRecord {
+            created: NOW as u32 - 90 * 86_400,
+            updated: NOW as u32,
+            history: 200,
+            events: 100.0,
+            ..IdentityRecord::default()
+        };
+        assert!(writer.record(PageKind::Identity, locator, |out| record.encode(out)));
+    }
+    let mut population = Vec::new();
+    Population::default().encode(&mut population);
+    writer.population(&population);
+    writer.trained_on(600, NOW as u32);
+    STANDARD.encode(writer.finish(&key))
+});
+
+/// How many policies there are.
+pub(super) const POLICIES: u8 = 6;
+
 /// The policies that sequences run under.
 pub(super) fn policy(which: u8) -> Value {
     let mut policy = json!({
         "mode": "enforce",
-        "hash_key": "a key for tests only",
+        "hash_key": HASH_KEY,
         "baseline": { "memory_mib": 1 },
         "credentials": {
             "issuers": [{ "issuer": ISSUER, "algorithms": ["HS256"], "secret": tokens::base64url(SECRET) }],
@@ -79,6 +117,11 @@ pub(super) fn policy(which: u8) -> Value {
             policy["audit"] = json!({ "enabled": true, "identity": true });
             policy["behaviour"] = json!({ "watch": "all" });
             policy["login"] = json!({ "hold_body": true });
+        }
+        4 => {
+            policy["baseline"]["snapshot"] = json!(*SNAPSHOT);
+            policy["login"] = json!({ "hold_body": true });
+            policy["tiers"][1]["login"] = json!({ "failures": 3 });
         }
         _ => {
             policy["canary_permille"] = json!(500);

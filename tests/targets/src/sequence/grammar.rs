@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use stepgate_testkit::host::{Exchange, Host};
 use stepgate_testkit::tokens::{self, Key, Token};
 
-use super::documents::{JWKS, feed, policy};
+use super::documents::{JWKS, POLICIES, feed, policy};
+use super::words::{BROWSER, HEADERS, NASTY, PATHS};
 use crate::structs;
 
 /// When a sequence begins, in seconds since 1970.
@@ -19,97 +20,7 @@ pub(super) const SPOOFED: &[u8] = b"spoofed";
 pub(super) const ISSUER: &str = "https://issuer.test";
 pub(super) const SECRET: &[u8; 32] = b"thirty-two bytes that are shared";
 
-/// Host functions that a sequence breaks: those the adapter calls, but the one the SDK cannot do without when a callout is
-/// answered (`proxy_set_effective_context`; a host that lacks it is asked for none).
-pub(super) const FUNCTIONS: [&str; 18] = [
-    "proxy_add_header_map_value",
-    "proxy_call_foreign_function",
-    "proxy_define_metric",
-    "proxy_get_buffer_bytes",
-    "proxy_get_current_time_nanoseconds",
-    "proxy_get_header_map_pairs",
-    "proxy_get_header_map_value",
-    "proxy_get_property",
-    "proxy_get_shared_data",
-    "proxy_http_call",
-    "proxy_increment_metric",
-    "proxy_record_metric",
-    "proxy_remove_header_map_value",
-    "proxy_replace_header_map_value",
-    "proxy_send_local_response",
-    "proxy_set_property",
-    "proxy_set_shared_data",
-    "proxy_set_tick_period_milliseconds",
-];
-
-static KEY: LazyLock<Key> = LazyLock::new(|| Key::hmac("one", SECRET));
-
-const BROWSER: &[u8] = b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
-
-/// Values that parsers trip over.
-const NASTY: [&[u8]; 16] = [
-    b"",
-    b"\xff\xfe\x80",
-    b" ",
-    b";=;=,,\"\\",
-    b"session=\xff; device=\xc3\x28; session",
-    b"Bearer \xff.\xff.\xff",
-    b"Bearer ..",
-    b"1e999999",
-    b"-0.0,NaN",
-    b"AS4294967296",
-    b"\r\nx-stepgate-decision: spoofed",
-    b"a\0b",
-    b"%252f%252fevil.test",
-    b"{\"username\":[[[[[[[[",
-    b"eyJhbGciOiJub25lIn0.e30.",
-    b"99999999999999999999",
-];
-
-/// Names of headers and a good value of each.
-const HEADERS: [(&str, &[u8]); 28] = [
-    ("accept", b"text/html"),
-    ("accept-language", b"nb-NO,nb;q=0.9"),
-    ("access-control-request-method", b"POST"),
-    ("content-encoding", b"identity"),
-    ("content-length", b"27"),
-    ("content-type", b"application/x-www-form-urlencoded"),
-    ("content-type", b"application/json"),
-    ("cookie", b"device=abc; __Host-stepgate-device=1.2.3.4"),
-    ("dpop", b"a.b.c"),
-    ("origin", b"https://app.test"),
-    ("sec-ch-ua", b"\"Chromium\";v=\"120\""),
-    ("sec-ch-ua-mobile", b"?0"),
-    ("sec-ch-ua-platform", b"\"Linux\""),
-    ("sec-fetch-mode", b"navigate"),
-    ("user-agent", BROWSER),
-    ("x-api-key", b"abc"),
-    ("x-coordinates", b"59.9,10.7"),
-    ("x-geo-anon-tor", b"true"),
-    ("x-geo-asn", b"AS64500"),
-    ("x-geo-city", b"Oslo"),
-    ("x-geo-country", b"NO"),
-    ("x-ja4", b"t13d1516h2_8daaf6152771_02713d6af862"),
-    ("x-risk", b"80"),
-    ("X-Stepgate-Decision", SPOOFED),
-    ("x-stepgate-score", SPOOFED),
-    ("x_stepgate_reasons", SPOOFED),
-    ("x-stepgate-signature", SPOOFED),
-    ("x-stepgate-anything", SPOOFED),
-];
-
-const PATHS: [&[u8]; 10] = [
-    b"/accounts?page=1&key=abc",
-    b"/admin/users",
-    b"/login",
-    b"/token",
-    b"/open",
-    b"/recover",
-    b"",
-    b"*",
-    b"//evil.test/%2e%2e/\xff",
-    b"/admin/../open#x",
-];
+pub(super) static KEY: LazyLock<Key> = LazyLock::new(|| Key::hmac("one", SECRET));
 
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -127,8 +38,6 @@ pub(super) struct Update {
     pub(super) is_fine: bool,
     policy: u8,
 }
-
-const POLICIES: u8 = 5;
 
 impl Setting {
     pub(super) fn choose(input: &mut Unstructured<'_>) -> Self {
@@ -282,10 +191,7 @@ impl Setting {
         if input.ratio(1, 8)? {
             headers.clear();
         }
-        let good = match cluster {
-            "idp" => JWKS.as_bytes().to_vec(),
-            _ => feed(input)?.into_bytes(),
-        };
+        let good = self.good(input, cluster)?;
         let body = match input.int_in_range(0..=6u8)? {
             0 => some(input, 200)?.to_vec(),
             1 => vec![b' '; 300_000],
@@ -294,6 +200,14 @@ impl Setting {
             _ => good,
         };
         Ok((headers, body))
+    }
+
+    /// What a cluster answers that is as it should be.
+    pub(super) fn good(&self, input: &mut Unstructured<'_>, cluster: &str) -> Result<Vec<u8>> {
+        Ok(match cluster {
+            "idp" => JWKS.as_bytes().to_vec(),
+            _ => feed(input)?.into_bytes(),
+        })
     }
 
     /// What somebody else makes of a value of ours.

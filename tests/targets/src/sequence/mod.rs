@@ -9,13 +9,16 @@
 mod documents;
 mod grammar;
 mod oracle;
+mod story;
+mod words;
+mod world;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
-use stepgate_testkit::host::{Host, Process, path};
+use stepgate_testkit::host::{Exchange, Host, Process};
 
 use grammar::Setting;
 use oracle::Oracle;
@@ -46,8 +49,22 @@ pub struct Played {
     pub refused: u64,
     /// Requests that waited for their body.
     pub held: u64,
+    /// Requests that waited, and then went on to the upstream with the whole of it.
+    pub continued: u64,
     /// What was learned.
     pub learned: u64,
+    /// Requests whose owner was asked to step up.
+    pub challenged: u64,
+    /// Requests that were denied, or sent away for a while.
+    pub denied: u64,
+    /// Callouts that were answered.
+    pub answered: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Records of a snapshot that were taken.
+    pub trained: u64,
+    /// Documents of feeds that were taken.
+    pub fed: u64,
     /// Pages and records that somebody else had damaged.
     pub damaged: u64,
     /// Policies that were refused.
@@ -59,7 +76,14 @@ impl std::ops::AddAssign for Played {
         self.passed += other.passed;
         self.refused += other.refused;
         self.held += other.held;
+        self.continued += other.continued;
         self.learned += other.learned;
+        self.challenged += other.challenged;
+        self.denied += other.denied;
+        self.answered += other.answered;
+        self.ticks += other.ticks;
+        self.trained += other.trained;
+        self.fed += other.fed;
         self.damaged += other.damaged;
         self.policies_refused += other.policies_refused;
     }
@@ -128,7 +152,7 @@ impl Game {
     }
 
     fn event(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        match input.int_in_range(0..=31u8)? {
+        match input.int_in_range(0..=39u8)? {
             0..=11 => self.request(input),
             12..=14 => self.body(input),
             15 => self.trailers(input),
@@ -141,7 +165,8 @@ impl Game {
             28 => self.corrupt(input),
             29 => self.configure(input),
             30 => self.property(input),
-            _ => self.fault(input),
+            31 => self.fault(input),
+            _ => self.story(input),
         }
     }
 
@@ -186,7 +211,13 @@ impl Game {
         Ok(())
     }
 
-    fn count(&mut self, exchange: &stepgate_testkit::host::Exchange) {
+    fn count(&mut self, exchange: &Exchange) {
+        if let Some(reply) = &exchange.reply {
+            let asked = reply.headers.text("www-authenticate").unwrap_or_default();
+            let asked = asked.contains("insufficient_user_authentication") || reply.status == 302;
+            self.played.challenged += u64::from(asked);
+            self.played.denied += u64::from([403, 429].contains(&reply.status));
+        }
         match &exchange.reply {
             Some(_) => self.played.refused += 1,
             None if exchange.request.paused => self.played.held += 1,
@@ -282,6 +313,7 @@ impl Game {
         } else {
             alive(host.tick());
         }
+        self.played.ticks += 1;
         Ok(())
     }
 
@@ -302,96 +334,7 @@ impl Game {
         let (token, cluster) = input.choose(&waiting)?.clone();
         let (headers, body) = self.setting.answer(input, &cluster)?;
         alive(host.answer(token, &headers, body));
-        Ok(())
-    }
-
-    /// The clock goes on, stands, jumps or goes back.
-    fn clock(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        let at = self.host(input)?;
-        let state = self.hosts[at].state_mut();
-        state.now = match input.int_in_range(0..=7u8)? {
-            0 => 0,
-            1 => u64::MAX,
-            2 => input.arbitrary()?,
-            3 => state.now.saturating_sub(3_600_000_000_000),
-            4 => state.now.saturating_add(86_400_000_000_000 * 200),
-            5 => grammar::NOW * 1_000_000_000,
-            _ => state
-                .now
-                .saturating_add(1_000_000 * input.arbitrary::<u32>()? as u64),
-        };
-        Ok(())
-    }
-
-    /// A foreign plugin under the same `vm_id` writes to our keys, and to some of its own.
-    fn corrupt(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        let process = Rc::clone(&self.hosts[0].state().process);
-        let data = &mut process.borrow_mut().data;
-        let keys: Vec<Vec<u8>> = data.entries.keys().cloned().collect();
-        let several = input.int_in_range(1..=40usize)?;
-        for _ in 0..several {
-            let key = input.choose(&keys)?;
-            let value = data.get(key).map(|(value, _)| value.to_vec());
-            let value = self.setting.spoiled(value.unwrap_or_default(), input)?;
-            self.oracle.foreign(value.len());
-            // As a plugin does, or as a host that keeps the number.
-            if input.arbitrary()? {
-                data.set(key, value, 0);
-            } else if let Some(entry) = data.entries.get_mut(key) {
-                entry.0 = value;
-            }
-        }
-        if input.ratio(1, 8)? {
-            data.entries.clear();
-            self.oracle.forgotten();
-        }
-        Ok(())
-    }
-
-    fn configure(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        let at = self.host(input)?;
-        let next = self.setting.changed(input)?;
-        let host = &mut self.hosts[at];
-        if alive(host.start(&next.text)) {
-            // Several VMs differ for as long as an update takes.
-            self.oracle.updated(&next);
-            self.setting.take(next);
-        } else {
-            assert!(
-                !next.is_fine || self.oracle.may_refuse(),
-                "{:?}",
-                host.state().logs.last()
-            );
-            self.played.policies_refused += 1;
-        }
-        Ok(())
-    }
-
-    fn property(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        let at = self.host(input)?;
-        let (elements, value) = self.setting.property(input)?;
-        let properties = &mut self.hosts[at].state_mut().properties;
-        match value {
-            Some(value) => drop(properties.insert(path(&elements), value)),
-            None => drop(properties.remove(&path(&elements))),
-        }
-        Ok(())
-    }
-
-    /// A host function answers a bad status from now on, or works again.
-    fn fault(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        let at = self.host(input)?;
-        let host = &mut self.hosts[at];
-        if input.ratio(1, 2)? {
-            host.state_mut().fixed.clear();
-            let times = input.int_in_range(0..=4)?;
-            host.conflict(times);
-            return Ok(());
-        }
-        let function = *input.choose(&grammar::FUNCTIONS)?;
-        let status = *input.choose(&[1, 2, 3, 4, 6, 8, 10, 12, 99, u32::MAX])?;
-        host.fix(function, status);
-        self.oracle.degraded();
+        self.played.answered += 1;
         Ok(())
     }
 
@@ -415,6 +358,8 @@ impl Game {
         self.oracle.bounded(&self.hosts);
         let host = &self.hosts[0];
         self.played.learned = host.metric("stepgate_learned_total");
+        self.played.trained = host.metric("stepgate_snapshot_records_total");
+        self.played.fed = self.oracle.counted(host, "stepgate_feeds_fetched_total");
         self.played.damaged =
             host.metric("stepgate_bad_pages_total") + host.metric("stepgate_bad_records_total");
         self.played

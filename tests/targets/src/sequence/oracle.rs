@@ -76,15 +76,21 @@ impl Oracle {
 
     /// Decisions counted so far, of whatever kind.
     pub(super) fn decisions(&self, host: &Host) -> u64 {
+        self.counted(host, "stepgate_requests_total")
+    }
+
+    /// What a counter has come to, whatever its labels.
+    pub(super) fn counted(&self, host: &Host, name: &str) -> u64 {
         use stepgate_testkit::host::Metric;
         let process = host.state().process.borrow();
-        let counted = process.metrics.all.iter().filter_map(|(name, metric)| {
-            let decision = name.starts_with("stepgate_requests_total");
-            match metric {
-                Metric::Counter(count) if decision => Some(*count),
+        let counted = process
+            .metrics
+            .all
+            .iter()
+            .filter_map(|(of, metric)| match metric {
+                Metric::Counter(count) if of.starts_with(name) => Some(*count),
                 _ => None,
-            }
-        });
+            });
         counted.sum()
     }
 
