@@ -47,7 +47,7 @@ section! {
         /// Beginnings of the `location` (path and query) of redirects that mean failure, such as `/login?error`.
         failure_locations: Vec<String>,
         /// Failures of one name within 15 minutes, from places that are not its own, after which it is refused there; 3 to 100.
-        /// Its own places have ten times as many, counted apart.
+        /// Each of its own places has a hundred in a row, counted apart, and then one every 15 minutes divided by this number.
         failures: u32 = 10,
         /// Names that fail from one network within half an hour to an hour, after which strange names are refused there; 5 to 500.
         /// Where more have logged in within a day, three times as many.
