@@ -110,10 +110,24 @@ soak: wasm $(ENVOY_STAMP) ## Mixed traffic for half an hour: memory, answers, ti
 test-soak: wasm $(ENVOY_STAMP)
 	cargo bench --workspace --all-features --profile dev --bench soak -- 1
 
+.PHONY: throughput
+throughput: ## Events a second that `replay` reads, on one thread and on two
+	cargo build --quiet --release --bin stepgate
+	@benches/throughput $(TARGET)/release/stepgate target/throughput
+
+.PHONY: instructions
+instructions: ## Instructions of one replayed event against committed figures (Debian: apt-get install valgrind)
+	cargo build --quiet --release --bin stepgate
+	@UPDATE=$(UPDATE) benches/instructions $(TARGET)/release/stepgate target/instructions
+
 .PHONY: flood
 flood: wasm ## Ten million names, addresses and tokens against the pages of a deployment, and a crowd against the module; needs no Envoy
 	cargo bench --bench flood
 	cargo test --test module a_crowd_takes_no_memory -- --ignored
+
+.PHONY: capacity
+capacity: ## How many identities the shared data keeps: 150,000 in 64 MB, a million in 450 MB
+	@cargo test --quiet --test engine -- --ignored --nocapture a_million_people_fit
 
 # DATA names a directory of event files: *.ecs.jsonl, gzipped or not.
 .PHONY: eval

@@ -2,6 +2,9 @@
 //! May use: std.
 //! Must not: panic on any input, or know what the fields mean.
 
+/// Larger counts are nobody's.
+const LARGEST: f32 = 1e30;
+
 /// Reads fields from the front of a byte slice. After the end every read gives `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a>(&'a [u8]);
@@ -60,11 +63,12 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A finite, non-negative count; anything else is damage.
+    /// A finite, non-negative count; anything else is damage. None is so large that two of them are infinite.
     pub fn count(&mut self) -> Option<f32> {
         self.array()
             .map(f32::from_le_bytes)
             .filter(|value| value.is_finite() && *value >= 0.0)
+            .map(|value| value.min(LARGEST))
     }
 
     /// Whether nothing is left.

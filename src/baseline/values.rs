@@ -109,11 +109,24 @@ pub struct Sighting {
 }
 
 /// At most `N` values in ascending order of key.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Values<const N: usize> {
     entries: ArrayVec<Value, N>,
     /// Decayed number of established values that made room for others.
     spilled: f32,
+}
+
+impl<const N: usize> Clone for Values<N> {
+    /// Copies the values at once: a record is copied for every request, and has fourteen tables.
+    fn clone(&self) -> Self {
+        let mut entries = ArrayVec::new();
+        // It holds as many.
+        let _room = entries.try_extend_from_slice(&self.entries);
+        Self {
+            entries,
+            spilled: self.spilled,
+        }
+    }
 }
 
 impl<const N: usize> Values<N> {

@@ -35,11 +35,11 @@ pub(crate) fn size(path: &Path) -> Option<u64> {
 /// Opens a file for reading. `count` sees the bytes taken from it, before unpacking.
 pub(crate) fn open(
     path: &Path,
-    count: impl FnMut(u64) + 'static,
-) -> Result<Box<dyn BufRead>, Failure> {
+    count: impl FnMut(u64) + Send + 'static,
+) -> Result<Box<dyn BufRead + Send>, Failure> {
     let failed = |error: io::Error| Failure::new(format!("{}: {}", name(path), reason(&error)));
-    let raw: Box<dyn Read> = if is_stdin(path) {
-        Box::new(io::stdin().lock())
+    let raw: Box<dyn Read + Send> = if is_stdin(path) {
+        Box::new(io::stdin())
     } else {
         let file = File::open(path).map_err(failed)?;
         if file.metadata().is_ok_and(|data| data.is_dir()) {

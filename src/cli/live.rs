@@ -2,16 +2,19 @@
 //! May use: the engine's two functions and a memory.
 //! Must not: look at a label before the score is made.
 
+use std::sync::Arc;
+
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
 use stepgate::baseline::population::Population;
 use stepgate::baseline::source::SourceKey;
 use stepgate::evidence::Known;
 use stepgate::observe::{self, Observation, Response, observe};
-use stepgate::policy::{Policy, Route};
+use stepgate::policy::{Policy, Route, Tier};
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
 use stepgate::signals::from_event;
 use stepgate::signals::keyed::HashKey;
+use stepgate::signals::request::Signals;
 
 use super::behaviour::Behaviour;
 use super::memory::Memory;
@@ -26,10 +29,36 @@ pub(crate) enum Learn {
     Unlabelled,
 }
 
+/// What an event says under a policy: all of a decision that needs no memory.
+#[derive(Debug)]
+pub(crate) struct Prepared<'e> {
+    signals: Signals<'e>,
+    tier: &'e Tier,
+    features: Features,
+}
+
+impl<'e> Prepared<'e> {
+    /// The same for every number of threads, and wherever the event stands.
+    pub(crate) fn of(event: &'e Event<'_>, policy: &'e Policy, key: &HashKey) -> Self {
+        let signals = from_event::signals(event, &policy.credentials.services);
+        let tier = policy.tier(&Route {
+            host: signals.request.host,
+            path: signals.request.path,
+            method: signals.request.method,
+            metadata: b"",
+        });
+        Self {
+            features: Features::of(&signals, key).of_class(tier.class),
+            signals,
+            tier,
+        }
+    }
+}
+
 /// A policy at work on a memory.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) key: HashKey,
     pub(crate) memory: Memory,
     pub(crate) population: Population,
@@ -56,7 +85,7 @@ fn outcome(event: &Event<'_>) -> Option<observe::Outcome> {
 impl Live {
     pub(crate) fn new(policy: Policy, key: HashKey, memory: Memory, learn: Learn) -> Self {
         Self {
-            policy,
+            policy: Arc::new(policy),
             key,
             memory,
             population: Population::default(),
@@ -70,15 +99,23 @@ impl Live {
 
     /// Scores an event, then learns from it what may be learned.
     pub(crate) fn take(&mut self, event: &Event<'_>) -> Assessment {
-        let signals = from_event::signals(event, &self.policy.credentials.services);
-        let tier = self.policy.tier(&Route {
-            host: signals.request.host,
-            path: signals.request.path,
-            method: signals.request.method,
-            metadata: b"",
-        });
-        let features = Features::of(&signals, &self.key).of_class(tier.class);
-        let followed = features.identity.filter(|_| self.policy.watches(&features));
+        let policy = Arc::clone(&self.policy);
+        let prepared = Prepared::of(event, &policy, &self.key);
+        self.take_prepared(event, &prepared)
+    }
+
+    /// The same, of an event that was prepared under this policy and with this key.
+    pub(crate) fn take_prepared(
+        &mut self,
+        event: &Event<'_>,
+        prepared: &Prepared<'_>,
+    ) -> Assessment {
+        let Prepared {
+            signals,
+            tier,
+            features,
+        } = prepared;
+        let followed = features.identity.filter(|_| self.policy.watches(features));
         if let Some(locator) = followed {
             self.behaviour
                 .wake(locator, features.now, &mut self.population);
@@ -86,13 +123,13 @@ impl Live {
         let record = features
             .identity
             .and_then(|locator| self.memory.find(locator, &self.key));
-        let wanted = wants_sources(tier, &signals, &features, record.as_ref());
+        let wanted = wants_sources(tier, signals, features, record.as_ref());
         let sources = self.memory.sources(&wanted, &self.key);
         let known = Known::of(&self.population)
             .with_identity(record.as_ref())
             .with_sources(&sources)
             .with_behaviour(followed.map(|locator| self.behaviour.of(locator)));
-        let mut assessment = assess(&self.policy, tier, &signals, &features, &known);
+        let mut assessment = assess(&self.policy, tier, signals, features, &known);
         if self.learn == Learn::Unlabelled {
             let lesson = std::mem::take(&mut assessment.lesson);
             assessment.lesson = match event.attack {
@@ -107,8 +144,8 @@ impl Live {
             None => outcome(event),
         };
         if let Some(outcome) = outcome {
-            let seen = observe(&features, &assessment, outcome, &known);
-            self.learn(&features, &assessment, &seen);
+            let seen = observe(features, &assessment, outcome, &known);
+            self.learn(features, &assessment, &seen);
         }
         if let Some(locator) = followed {
             let response = Response {
@@ -117,7 +154,7 @@ impl Live {
                 bytes: event.bytes.unwrap_or(0),
             };
             let ongoing = self.behaviour.ongoing(locator);
-            let closed = observe::follow(&features, &assessment, response, ongoing);
+            let closed = observe::follow(features, &assessment, response, ongoing);
             self.behaviour.learn(locator, closed, &mut self.population);
         }
         assessment

@@ -4,6 +4,7 @@
 
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
+use stepgate::baseline::decay::DAY;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
@@ -12,35 +13,37 @@ use stepgate::signals::keyed::{HashKey, Locator};
 
 use super::located::Located;
 
-/// Identities and sources.
+/// Identities and sources: what is read back is what the filter would read.
 #[derive(Debug)]
-pub(crate) struct Memory {
-    identities: Table,
-    sources: Table,
-}
-
-/// Records by locator, in the bytes a page would hold: what is read back is what the filter would read.
-#[derive(Debug)]
-enum Table {
-    /// Every record.
-    Unbounded(Located<Box<[u8]>>),
+pub(crate) enum Memory {
+    /// Every record. Those of identities in the bytes a page would hold, a tenth of what they are in use; those of sources, which
+    /// hardly differ, as they are, and until they are spent.
+    Unbounded {
+        identities: Located<Box<[u8]>>,
+        sources: Located<Source>,
+        /// The day on which those that were spent were forgotten.
+        swept: u32,
+    },
     /// A fixed number of pages; the least active record of a full page makes room.
-    Pages(Vec<Page>),
+    Pages {
+        identities: Vec<Page>,
+        sources: Vec<Page>,
+    },
 }
 
 impl Memory {
     /// Unbounded, or the pages of so many MiB.
     pub(crate) fn new(mebibytes: Option<u32>, key: &HashKey) -> Self {
         let Some(mebibytes) = mebibytes else {
-            return Self {
-                identities: Table::Unbounded(Located::default()),
-                sources: Table::Unbounded(Located::default()),
+            return Self::Unbounded {
+                identities: Located::default(),
+                sources: Located::default(),
+                swept: 0,
             };
         };
         let pages = ((mebibytes as u64) << 20) / PAGE_BYTES as u64;
-        let table =
-            |kind: PageKind| Table::Pages(vec![Page::empty(kind, key); kind.share(pages) as usize]);
-        Self {
+        let table = |kind: PageKind| vec![Page::empty(kind, key); kind.share(pages) as usize];
+        Self::Pages {
             identities: table(PageKind::Identity),
             sources: table(PageKind::Source),
         }
@@ -48,9 +51,11 @@ impl Memory {
 
     /// The record of an identity.
     pub(crate) fn find(&self, locator: Locator, key: &HashKey) -> Option<IdentityRecord> {
-        self.identities
-            .find(locator, key)
-            .and_then(IdentityRecord::decode)
+        let bytes = match self {
+            Self::Unbounded { identities, .. } => &**identities.get(&locator)?,
+            Self::Pages { identities, .. } => find(identities, locator, key)?,
+        };
+        IdentityRecord::decode(bytes)
     }
 
     /// Stores a record.
@@ -63,8 +68,25 @@ impl Memory {
     ) {
         buffer.clear();
         record.encode(buffer);
-        self.identities
-            .store(locator, buffer, record.activity(), key);
+        match self {
+            Self::Unbounded { identities, .. } => match identities.get_mut(&locator) {
+                Some(known) if known.len() == buffer.len() => known.copy_from_slice(buffer),
+                Some(known) => *known = buffer.as_slice().into(),
+                None => drop(identities.insert(locator, buffer.as_slice().into())),
+            },
+            Self::Pages { identities, .. } => {
+                put(identities, locator, buffer, record.activity(), key);
+            }
+        }
+    }
+
+    fn source(&self, key: SourceKey, hash: &HashKey) -> Option<Source> {
+        match self {
+            Self::Unbounded { sources, .. } => sources.get(&key.locator()).copied(),
+            Self::Pages { sources, .. } => {
+                find(sources, key.locator(), hash).and_then(Source::decode)
+            }
+        }
     }
 
     /// The records of the sources that are known.
@@ -73,10 +95,7 @@ impl Memory {
         wanted: &[SourceKey],
         key: &HashKey,
     ) -> ArrayVec<(SourceKey, Source), SOURCES> {
-        let find = |wanted: &SourceKey| {
-            let bytes = self.sources.find(wanted.locator(), key)?;
-            Some((*wanted, Source::decode(bytes)?))
-        };
+        let find = |wanted: &SourceKey| Some((*wanted, self.source(*wanted, key)?));
         wanted.iter().filter_map(find).take(SOURCES).collect()
     }
 
@@ -89,15 +108,25 @@ impl Memory {
         buffer: &mut Vec<u8>,
     ) {
         let locator = source.locator();
-        let mut record = self
-            .sources
-            .find(locator, key)
-            .and_then(Source::decode)
-            .unwrap_or_default();
+        if let Self::Unbounded { sources, swept, .. } = self {
+            let (today, week) = (lesson.now / DAY, 7);
+            let passed = today.checked_sub(*swept);
+            *swept = today;
+            // A line whose clock is wrong, by more than a week or less, must not make the others forgotten.
+            if passed.is_some_and(|days| (1..=week).contains(&days)) {
+                let before = lesson.now.saturating_sub(week * DAY);
+                sources.retain(|_, source| !source.is_spent(before));
+            }
+            let record = sources.entry(locator).or_default();
+            return record.learn(source.kind, lesson);
+        }
+        let mut record = self.source(source, key).unwrap_or_default();
         record.learn(source.kind, lesson);
         buffer.clear();
         record.encode(buffer);
-        self.sources.store(locator, buffer, record.activity(), key);
+        if let Self::Pages { sources, .. } = self {
+            put(sources, locator, buffer, record.activity(), key);
+        }
     }
 
     /// Takes over records of a snapshot. Those a smaller memory has no room for are evicted as live ones would be.
@@ -116,9 +145,9 @@ impl Memory {
 
     /// Number of identities.
     pub(crate) fn len(&self) -> usize {
-        match &self.identities {
-            Table::Unbounded(records) => records.len(),
-            Table::Pages(pages) => pages.iter().map(Page::len).sum(),
+        match self {
+            Self::Unbounded { identities, .. } => identities.len(),
+            Self::Pages { identities, .. } => identities.iter().map(Page::len).sum(),
         }
     }
 
@@ -126,8 +155,8 @@ impl Memory {
     /// pages are for measuring.
     pub(crate) fn write(self, snapshot: &mut SnapshotWriter) -> u64 {
         let mut too_long = 0;
-        if let Table::Unbounded(records) = self.identities {
-            for (locator, bytes) in records {
+        if let Self::Unbounded { identities, .. } = self {
+            for (locator, bytes) in identities {
                 let fits = snapshot.record(PageKind::Identity, locator, |out| {
                     out.extend_from_slice(&bytes);
                 });
@@ -138,30 +167,16 @@ impl Memory {
     }
 }
 
-impl Table {
-    fn find(&self, locator: Locator, key: &HashKey) -> Option<&[u8]> {
-        match self {
-            Self::Unbounded(records) => records.get(&locator).map(|bytes| &**bytes),
-            Self::Pages(pages) => pages
-                .get(index(pages.len(), locator))
-                .and_then(|page| page.find(locator.tag, key).ok().flatten()),
-        }
-    }
+fn find<'p>(pages: &'p [Page], locator: Locator, key: &HashKey) -> Option<&'p [u8]> {
+    let page = pages.get(index(pages.len(), locator))?;
+    page.find(locator.tag, key).ok().flatten()
+}
 
-    fn store(&mut self, locator: Locator, bytes: &[u8], activity: Activity, key: &HashKey) {
-        match self {
-            Self::Unbounded(records) => match records.get_mut(&locator) {
-                Some(record) if record.len() == bytes.len() => record.copy_from_slice(bytes),
-                _ => drop(records.insert(locator, bytes.into())),
-            },
-            Self::Pages(pages) => {
-                let index = index(pages.len(), locator);
-                if let Some(page) = pages.get_mut(index) {
-                    // Evictions are what a bound means.
-                    let _evicted = page.put(locator.tag, bytes, activity, key);
-                }
-            }
-        }
+fn put(pages: &mut [Page], locator: Locator, bytes: &[u8], activity: Activity, key: &HashKey) {
+    let index = index(pages.len(), locator);
+    if let Some(page) = pages.get_mut(index) {
+        // Evictions are what a bound means.
+        let _evicted = page.put(locator.tag, bytes, activity, key);
     }
 }
 

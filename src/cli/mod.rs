@@ -20,8 +20,10 @@ mod progress;
 mod reference;
 mod replay;
 mod schema;
+mod threads;
 mod train;
 mod tune;
+mod turns;
 
 use std::fmt;
 use std::io::{self, Write};

@@ -2,10 +2,10 @@
 //! May use: a clock, stderr.
 //! Must not: write to stdout, or cost anything per event.
 
-use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::input;
@@ -32,52 +32,54 @@ impl Clock {
     }
 }
 
-/// How far a command is. Clones share one state.
+/// How far a command is. Clones share one state; what it shows need not be exact.
 #[derive(Clone, Debug)]
-pub(crate) struct Progress(Rc<State>);
+pub(crate) struct Progress(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     shown: bool,
     total: Option<u64>,
-    read: Cell<u64>,
-    next: Cell<u64>,
+    read: AtomicU64,
+    next: AtomicU64,
     begun: Clock,
-    last: Cell<f64>,
+    /// When it was shown last, in milliseconds since it began; 0: never.
+    last: AtomicU64,
 }
 
 impl Progress {
     /// Progress through these files.
     pub(crate) fn over(files: &[PathBuf]) -> Self {
-        Self(Rc::new(State {
+        Self(Arc::new(State {
             shown: std::io::stderr().is_terminal(),
             total: files.iter().map(|file| input::size(file)).sum(),
-            read: Cell::new(0),
-            next: Cell::new(STEP),
+            read: AtomicU64::new(0),
+            next: AtomicU64::new(STEP),
             begun: Clock::start(),
-            last: Cell::new(0.0),
+            last: AtomicU64::new(0),
         }))
     }
 
     /// More bytes were read.
     pub(crate) fn bytes(&self, more: u64) {
-        self.0.read.set(self.0.read.get() + more);
+        self.0.read.fetch_add(more, Ordering::Relaxed);
     }
 
     /// So many events were read in all.
     pub(crate) fn events(&self, all: u64) {
         let state = &self.0;
-        if !state.shown || all < state.next.get() {
+        if !state.shown || all < state.next.load(Ordering::Relaxed) {
             return;
         }
-        state.next.set(all + STEP);
+        state.next.store(all + STEP, Ordering::Relaxed);
         let now = state.begun.seconds();
-        if now - state.last.get() < PAUSE.as_secs_f64() {
+        let last = state.last.load(Ordering::Relaxed) as f64 / 1e3;
+        if now - last < PAUSE.as_secs_f64() {
             return;
         }
-        state.last.set(now);
+        state.last.store((now * 1e3) as u64, Ordering::Relaxed);
         let rate = all as f64 / now.max(1e-3);
-        let read = state.read.get();
+        let read = state.read.load(Ordering::Relaxed);
         let far = match state.total {
             Some(total) if total > 0 => {
                 let part = read.min(total) as f64 / total as f64;
@@ -95,7 +97,7 @@ impl Progress {
 
     /// Takes the line away.
     pub(crate) fn clear(&self) {
-        if self.0.shown && self.0.last.get() > 0.0 {
+        if self.0.shown && self.0.last.load(Ordering::Relaxed) > 0 {
             let _nobody_looks = write!(std::io::stderr(), "\r\x1b[K");
         }
     }

@@ -3,16 +3,22 @@
 //! Must not: learn anything the filter would not.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use stepgate::baseline::snapshot::SnapshotWriter;
+use stepgate::policy::Policy;
+use stepgate::signals::ecs::Event;
+use stepgate::signals::keyed::HashKey;
 
+use super::event_file::Work;
 use super::key::KeyArgument;
-use super::live::{Learn, Live};
+use super::live::{Learn, Live, Prepared};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
+use super::threads::Threads;
 use super::{Failure, baseline_file, event_file, policy_file, print_bytes, say};
 
 /// Learn a baseline from event files and write it as a snapshot for the filter
@@ -35,6 +41,8 @@ pub(crate) struct Train {
     /// What is learned
     #[arg(long, value_enum, default_value_t)]
     learn: Learn,
+    #[command(flatten)]
+    threads: Threads,
     /// Write base64, as `baseline.snapshot` of a policy takes it
     #[arg(long)]
     base64: bool,
@@ -50,10 +58,9 @@ impl Train {
         }
         let clock = Clock::start();
         let progress = Progress::over(&self.files);
-        let tally = event_file::each(&self.files, &progress, |event| {
-            live.take(event);
-            Ok(())
-        })?;
+        let setting = (Arc::clone(&live.policy), key);
+        let (files, threads) = (&self.files, self.threads.get());
+        let tally = event_file::each_with(files, &progress, threads, &setting, &mut live)?;
         let (learned, identities) = (live.learned, live.memory.len());
         let bytes = snapshot(live)?;
         let length = bytes.len();
@@ -69,6 +76,21 @@ impl Train {
             tally.events,
             clock.seconds()
         ));
+        Ok(())
+    }
+}
+
+impl Work for Live {
+    type Setting = (Arc<Policy>, HashKey);
+    type Prepared<'e> = Prepared<'e>;
+    type Other = ();
+
+    fn prepare<'e>((policy, key): &'e Self::Setting, event: &'e Event<'_>) -> Prepared<'e> {
+        Prepared::of(event, policy, key)
+    }
+
+    fn take(&mut self, event: &Event<'_>, prepared: &Prepared<'_>) -> Result<(), Failure> {
+        self.take_prepared(event, prepared);
         Ok(())
     }
 }

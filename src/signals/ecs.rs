@@ -3,6 +3,7 @@
 //! Dotted and nested keys are the same thing; unknown keys are ignored, wrong values of known ones are not.
 
 mod fields;
+mod plain;
 mod read;
 mod time;
 mod walk;

@@ -84,7 +84,7 @@ fn subject<'e>(user: &'e str, event: &'e Event<'_>, services: &[String]) -> Subj
         kind,
         group: match event.group.as_deref().filter(|group| !group.is_empty()) {
             Some(group) => Cow::Borrowed(group),
-            None => Cow::Owned(format!("{}:{client_id}", kind.as_str())),
+            None => Cow::Owned([kind.as_str(), ":", client_id].concat()),
         },
         client_id: Cow::Borrowed(client_id),
     }

@@ -15,6 +15,7 @@ mod import;
 mod manifests;
 mod replay;
 mod schema;
+mod threads;
 mod train;
 mod tune;
 

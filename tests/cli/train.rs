@@ -159,3 +159,56 @@ fn a_replay_begins_with_what_a_snapshot_knows() {
     let line: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(line["stepgate"]["history"], 12);
 }
+
+/// Logins of twenty people, one an hour, each from another network: all that a training remembers of them for a while.
+fn hours(of: std::ops::Range<u32>) -> String {
+    let line = |hour: u32| {
+        let network = format!("10.{}.{}.7", hour / 256 % 256, hour % 256);
+        let from = HOME.replace("192.0.2.7", &network);
+        login(BEGIN + hour * 3600, &format!("p{}", hour % 20), &from)
+    };
+    of.map(line).collect()
+}
+
+/// Linux tells what a process holds. Its stdin is a pipe: what was written was read, but for what a pipe and two batches take.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_bounded_by_identities_and_not_by_events() {
+    let work = Workspace::new();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"))
+        .args([
+            "train",
+            "-",
+            "-o",
+            "snapshot",
+            "--learn",
+            "unlabelled",
+            "--threads",
+            "2",
+        ])
+        .current_dir(work.path("."))
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut held = |hours: std::ops::Range<u32>| {
+        stdin.write_all(self::hours(hours).as_bytes()).unwrap();
+        let status = std::fs::read_to_string(&status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
+        kibibytes.parse::<u64>().unwrap()
+    };
+    let before = held(0..4_000);
+    let after = held(4_000..12_000);
+    drop(stdin);
+    let trained = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&trained.stderr).into_owned();
+    assert!(
+        said.contains("20 identities from 12000 of 12000 events"),
+        "{said}"
+    );
+    // A hundred bytes for every event would be 800 KiB.
+    assert!(after < before + 600, "{before} KiB, then {after} KiB");
+}

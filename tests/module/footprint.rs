@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{MODULE, NOW, get, policy, started, status};
 
 /// README tells what it is made of. Whoever needs more says there what for.
-const LARGEST_MODULE: usize = 1_250_000;
+const LARGEST_MODULE: usize = 1_290_000;
 /// The memory of a VM that has started: its stack is 1 MiB of it, its copy of the population half of one.
 const LARGEST_AT_START: usize = 2 << 20;
 /// The same under load: with the tokens it remembers, and while it teaches the population a second copy and its bytes.

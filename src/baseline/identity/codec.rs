@@ -14,7 +14,7 @@ use super::super::hours::Hours;
 use super::super::lately::Lately;
 use super::super::tally::Tallies;
 use super::super::values::{Counts, Form, Values};
-use super::{ClientValues, IdentityRecord, MOVES, NetworkValues};
+use super::{IdentityRecord, MOVES};
 
 /// What a record has beside what every record has.
 const AUTH_TIME: u16 = 1;
@@ -131,23 +131,19 @@ impl IdentityRecord {
         for _ in 0..input.u8()? {
             record.recent.try_push(input.u32()?).ok()?;
         }
-        record.network = NetworkValues {
-            address: Values::decode(Form::Hash, &counts, input)?,
-            prefix: Values::decode(Form::Hash, &counts, input)?,
-            block: if has(BLOCK) {
-                Values::decode(Form::Hash, &counts, input)?
-            } else {
-                Values::default()
-            },
-            asn: Values::decode(Form::Code, &counts, input)?,
-            country: Values::decode(Form::Code, &counts, input)?,
-        };
-        record.client = ClientValues {
-            user_agent: Values::decode(Form::Hash, &counts, input)?,
-            browser: Values::decode(Form::Code, &counts, input)?,
-            os: Values::decode(Form::Code, &counts, input)?,
-            device: Values::decode(Form::Code, &counts, input)?,
-        };
+        let network = &mut record.network;
+        network.address.decode(Form::Hash, &counts, input)?;
+        network.prefix.decode(Form::Hash, &counts, input)?;
+        if has(BLOCK) {
+            network.block.decode(Form::Hash, &counts, input)?;
+        }
+        network.asn.decode(Form::Code, &counts, input)?;
+        network.country.decode(Form::Code, &counts, input)?;
+        let client = &mut record.client;
+        client.user_agent.decode(Form::Hash, &counts, input)?;
+        client.browser.decode(Form::Code, &counts, input)?;
+        client.os.decode(Form::Code, &counts, input)?;
+        client.device.decode(Form::Code, &counts, input)?;
         if has(HOURS) {
             record.hours = Hours::decode(input)?;
         }
@@ -162,19 +158,19 @@ impl IdentityRecord {
             record.contained = Contained::decode(input)?;
         }
         if has(OAUTH) {
-            record.oauth = Values::decode(Form::Hash, &counts, input)?;
+            record.oauth.decode(Form::Hash, &counts, input)?;
         }
         if has(LANGUAGE) {
-            record.language = Values::decode(Form::Hash, &counts, input)?;
+            record.language.decode(Form::Hash, &counts, input)?;
         }
         if has(CITY) {
-            record.city = Values::decode(Form::Hash, &counts, input)?;
+            record.city.decode(Form::Hash, &counts, input)?;
         }
         if has(HOSTING) {
-            record.hosting = Values::decode(Form::Code, &counts, input)?;
+            record.hosting.decode(Form::Code, &counts, input)?;
         }
         if has(GRANT) {
-            record.grant = Values::decode(Form::Code, &counts, input)?;
+            record.grant.decode(Form::Code, &counts, input)?;
         }
         input.is_empty().then_some(record)
     }

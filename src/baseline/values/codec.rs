@@ -108,12 +108,12 @@ impl<const N: usize> Values<N> {
         }
     }
 
-    /// Reads a table back; `None` when the bytes are not one.
-    pub fn decode(form: Form, counts: &Counts, input: &mut Reader<'_>) -> Option<Self> {
+    /// Reads a table back into an empty one; `None` when the bytes are not one. A record is more than two thousand bytes: its
+    /// tables are filled where they stand.
+    pub fn decode(&mut self, form: Form, counts: &Counts, input: &mut Reader<'_>) -> Option<()> {
         let head = input.u8()?;
-        let mut table = Self::default();
         if head & 0x80 != 0 {
-            table.spilled = input.count()?;
+            self.spilled = input.count()?;
         }
         let mut last = None;
         for _ in 0..head & 0x7f {
@@ -147,8 +147,8 @@ impl<const N: usize> Values<N> {
                 since,
                 version,
             };
-            table.entries.try_push(value).ok()?;
+            self.entries.try_push(value).ok()?;
         }
-        Some(table)
+        Some(())
     }
 }

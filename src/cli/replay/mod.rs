@@ -10,17 +10,23 @@ mod summary;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use stepgate::assess::Assessment;
 use stepgate::decision::Action;
+use stepgate::policy::Policy;
 use stepgate::signals::ecs::{Event, Kind, Outcome};
+use stepgate::signals::keyed::HashKey;
 
+use super::event_file::Work;
 use super::key::KeyArgument;
-use super::live::{Learn, Live};
+use super::live::{Learn, Live, Prepared};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
+use super::threads::Threads;
 use super::{Failure, baseline_file, event_file, policy_file, print, say, written};
+use audited::AuditLine;
 use differences::Differences;
 use lines::{EventLine, Sessions};
 use measure::{Measure, Scored};
@@ -59,6 +65,8 @@ pub(crate) struct Replay {
     /// Events of identities with fewer authentication events before them are not measured
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_history: u32,
+    #[command(flatten)]
+    threads: Threads,
     /// Write the summary as JSON
     #[arg(long)]
     json: bool,
@@ -71,6 +79,7 @@ enum Per {
 }
 
 /// One policy at work, and what came of it.
+#[derive(Debug)]
 struct Run {
     live: Live,
     counts: Counts,
@@ -78,8 +87,8 @@ struct Run {
 }
 
 impl Run {
-    fn take(&mut self, event: &Event<'_>) -> Assessment {
-        let assessment = self.live.take(event);
+    fn take(&mut self, event: &Event<'_>, prepared: &Prepared<'_>) -> Assessment {
+        let assessment = self.live.take_prepared(event, prepared);
         let decision = assessment.decision.would;
         self.counts.add(decision);
         self.measure.add(&Scored {
@@ -92,6 +101,10 @@ impl Run {
             attack: event.attack.as_deref(),
         });
         assessment
+    }
+
+    fn sight(&self) -> Sight {
+        (Arc::clone(&self.live.policy), self.live.key)
     }
 
     fn outcome(self) -> Outcomes {
@@ -121,57 +134,44 @@ impl Replay {
     }
 
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        let mut run = self.start(self.policy.as_deref())?;
-        let mut other = match &self.against {
+        let run = self.start(self.policy.as_deref())?;
+        let other = match &self.against {
             Some(path) => Some(self.start(Some(path))?),
             None => None,
         };
-        let mut output = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let mut sessions = Sessions::default();
-        let mut changes = Changes::default();
+        let setting = Setting {
+            first: run.sight(),
+            second: other.as_ref().map(Run::sight),
+        };
         let clock = Clock::start();
         let progress = Progress::over(&self.files);
-        let mut differences = Differences::default();
-        let first = run.live.policy.clone();
-        let second = other.as_ref().map(|other| other.live.policy.clone());
-        if let Some(second) = &second {
-            differences = Differences::between(&first, second, &run.live.key);
-        }
-        let audit = |line: &[u8]| match &second {
-            None => Ok(false),
-            Some(second) => Ok(match audited::read(line)? {
-                Some(line) => {
-                    differences.take(&line, &first, second);
-                    true
-                }
-                None => false,
-            }),
+        let mut played = Played {
+            differences: match &setting.second {
+                Some((other, _)) => Differences::between(&run.live.policy, other, &run.live.key),
+                None => Differences::default(),
+            },
+            setting: &setting,
+            run,
+            other,
+            changes: Changes::default(),
+            sessions: (self.per == Some(Per::Session)).then(Sessions::default),
+            events: self.events,
+            output: BufWriter::with_capacity(1 << 16, io::stdout()),
         };
-        let tally = event_file::each_or(&self.files, &progress, audit, |event| {
-            let assessment = run.take(event);
-            if let Some(other) = &mut other {
-                changes.add(assessment.decision.would, other.take(event).decision.would);
-            }
-            if self.events {
-                let line = EventLine::of(event, &assessment);
-                serde_json::to_writer(&mut output, &line).map_err(|error| written(error.into()))?;
-                output.write_all(b"\n").map_err(written)?;
-            }
-            if self.per == Some(Per::Session) {
-                sessions.add(event, &assessment);
-            }
-            Ok(())
-        })?;
+        let (files, threads) = (&self.files, self.threads.get());
+        let tally = event_file::each_with(files, &progress, threads, &setting, &mut played)?;
         let seconds = clock.seconds();
-        sessions.write(&mut output)?;
+        let mut output = played.output;
+        played.sessions.unwrap_or_default().write(&mut output)?;
         output.flush().map_err(written)?;
         drop(output);
+        let (changes, differences) = (played.changes, played.differences);
         let summary = Summary {
             events: tally.events,
             bad_lines: tally.bad,
             seconds,
-            outcomes: run.outcome(),
-            against: other.map(|other| (other.outcome(), changes)),
+            outcomes: played.run.outcome(),
+            against: played.other.map(|other| (other.outcome(), changes)),
             audited: (tally.others > 0).then_some(differences),
         };
         for warning in summary.audited.iter().flat_map(Differences::warnings) {
@@ -187,6 +187,74 @@ impl Replay {
             Ok(())
         } else {
             print(&text)
+        }
+    }
+}
+
+/// A policy and its hash key.
+type Sight = (Arc<Policy>, HashKey);
+
+/// The policies that are replayed.
+#[derive(Debug)]
+struct Setting {
+    first: Sight,
+    second: Option<Sight>,
+}
+
+/// A replay as far as it is.
+#[derive(Debug)]
+struct Played<'s> {
+    setting: &'s Setting,
+    run: Run,
+    other: Option<Run>,
+    changes: Changes,
+    differences: Differences,
+    /// Where lines are wanted for them.
+    sessions: Option<Sessions>,
+    /// Whether a line is wanted for every event.
+    events: bool,
+    output: BufWriter<io::Stdout>,
+}
+
+impl Work for Played<'_> {
+    type Setting = Setting;
+    type Prepared<'e> = (Prepared<'e>, Option<Prepared<'e>>);
+    type Other = AuditLine;
+
+    fn other(setting: &Setting, line: &[u8]) -> Result<Option<AuditLine>, String> {
+        match setting.second {
+            None => Ok(None),
+            Some(_) => audited::read(line),
+        }
+    }
+
+    fn prepare<'e>(setting: &'e Setting, event: &'e Event<'_>) -> Self::Prepared<'e> {
+        let under = |(policy, key): &'e Sight| Prepared::of(event, policy, key);
+        (under(&setting.first), setting.second.as_ref().map(under))
+    }
+
+    fn take(&mut self, event: &Event<'_>, prepared: &Self::Prepared<'_>) -> Result<(), Failure> {
+        let (first, second) = prepared;
+        let assessment = self.run.take(event, first);
+        if let (Some(other), Some(second)) = (&mut self.other, second) {
+            let decision = other.take(event, second).decision;
+            self.changes.add(assessment.decision.would, decision.would);
+        }
+        if self.events {
+            let line = EventLine::of(event, &assessment);
+            serde_json::to_writer(&mut self.output, &line)
+                .map_err(|error| written(error.into()))?;
+            self.output.write_all(b"\n").map_err(written)?;
+        }
+        if let Some(sessions) = &mut self.sessions {
+            sessions.add(event, &assessment);
+        }
+        Ok(())
+    }
+
+    fn take_other(&mut self, line: &AuditLine) {
+        if let Some((second, _)) = &self.setting.second {
+            self.differences.take(line, &self.setting.first.0, second);
         }
     }
 }

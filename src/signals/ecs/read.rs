@@ -4,7 +4,7 @@
 
 use super::fields::Field;
 use super::walk::Walk;
-use super::{Event, EventError, Kind, Outcome, TimeForm, time};
+use super::{Event, EventError, Kind, Outcome, TimeForm, plain, time};
 use serde::Deserializer as _;
 use std::borrow::Cow;
 use std::fmt;
@@ -12,11 +12,25 @@ use std::fmt;
 /// Longest text of a value shown in an error.
 const SHOWN: usize = 80;
 
-pub(super) fn line(line: &[u8]) -> Result<Event<'_>, EventError> {
-    let mut event = Event {
+/// An event that is about to be read.
+pub(super) fn untimed<'a>() -> Event<'a> {
+    Event {
         time: f64::NAN,
         ..Event::default()
-    };
+    }
+}
+
+pub(super) fn line(line: &[u8]) -> Result<Event<'_>, EventError> {
+    let mut event = untimed();
+    match plain::fill(&mut event, line) {
+        Some(()) if !event.time.is_nan() => Ok(event),
+        _ => walked(line),
+    }
+}
+
+/// Reads any line.
+pub(super) fn walked(line: &[u8]) -> Result<Event<'_>, EventError> {
+    let mut event = untimed();
     let mut json = serde_json::Deserializer::from_slice(line);
     let walk = Walk::new(&mut event);
     json.deserialize_map(walk)
