@@ -35,6 +35,8 @@ mod feeds;
 mod foreign;
 #[path = "envoy/gateway.rs"]
 mod gateway;
+#[path = "envoy/guesses.rs"]
+mod guesses;
 #[path = "envoy/headers.rs"]
 mod headers;
 #[path = "envoy/hostile.rs"]

@@ -13,7 +13,7 @@ use stepgate::headers as contract;
 use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
 use stepgate::signals::features::Features;
-use stepgate::signals::request::{Field, RequestSignals, SessionSignals, Signals};
+use stepgate::signals::request::{RequestSignals, SessionSignals, Signals};
 
 use crate::collect::Collected;
 use crate::credential;
@@ -76,8 +76,9 @@ impl Exchange {
         if tier.mode == Mode::Off {
             return Action::Continue;
         }
-        let expected = login::expected(tier, &headers, arrived);
-        if let Some(kind) = expected.awaited
+        let expected = login::attempted(tier, &headers, arrived);
+        let awaited = expected.as_ref().and_then(|attempt| attempt.awaited);
+        if let Some(kind) = awaited
             && self.hold(shared, tier, kind)
         {
             return Action::Pause;
@@ -124,11 +125,8 @@ impl Exchange {
             },
         };
         let mut features = Features::of(&signals, &shared.key).of_class(tier.class);
-        let mut user = Field::Absent;
-        if let Some(login) = login::attempted(tier, &headers) {
-            user = login.fields.user(headers.authorization);
-            let name = login.fields.name(user.clone(), expected.body);
-            features = features.trying(&name, &shared.key);
+        if let Some(attempt) = &expected {
+            features = attempt.told_in(features, &shared.key);
         }
         let account = shared.account(&features);
         let mut found = match features.identity {
@@ -173,9 +171,10 @@ impl Exchange {
             )
         };
         let action = self.carry_out(shared, tier, &headers, &signals, &features, &assessment);
-        if let (Some(kind), Action::Continue) = (expected.awaited, action) {
+        if let (Some(attempt), Some(kind), Action::Continue) = (expected, awaited, action) {
             let tier = login::place(policy, tier);
-            let watched = Watched::of(kind, user, tier, &signals, &features, &assessment);
+            let named = attempt.named;
+            let watched = Watched::of(kind, named, tier, &signals, &features, &assessment);
             self.waiting = Waiting::Watched(Box::new(watched));
         }
         action

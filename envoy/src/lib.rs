@@ -16,6 +16,7 @@ mod delivery;
 mod exchange;
 mod feeds;
 mod fetch;
+mod holding;
 mod host;
 mod journal;
 mod jwks;

@@ -3,8 +3,6 @@
 //! May use: the exchange, shared state, host calls, the engine.
 //! Must not: change, keep or log a body, hold one for long, or read more of it than the engine would.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proxy_wasm::types::Action;
@@ -13,101 +11,14 @@ use stepgate::evidence::Known;
 use stepgate::observe::Outcome;
 use stepgate::policy::{Login, Policy, Tier};
 use stepgate::signals::features::Features;
-use stepgate::signals::login::{BodyKind, LoginBody, MAX_BODY};
+use stepgate::signals::keyed::HashKey;
+use stepgate::signals::login::{BodyKind, LoginBody, MAX_BODY, Named};
 use stepgate::signals::request::{ClientSignals, Field, NetworkSignals, RequestSignals, Signals};
 
 use crate::collect::Collected;
 use crate::exchange::Exchange;
 use crate::host::{self, BufferType, MapType};
-use crate::metrics::Count;
-use crate::pairs;
 use crate::shared::Shared;
-
-/// How long a request may be held, in milliseconds.
-const PATIENCE: i64 = 5_000;
-
-/// Whether held bodies arrive. A host that was not told to deliver them would never end the wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Delivery {
-    /// Nobody tried: one request at a time finds out.
-    #[default]
-    Unknown,
-    Works,
-    Fails,
-}
-
-/// The requests of this VM that are held, by context, with when they began to be.
-#[derive(Debug, Default)]
-pub(crate) struct Holding {
-    delivery: Cell<Delivery>,
-    held: RefCell<BTreeMap<u32, i64>>,
-}
-
-impl Holding {
-    fn may_hold(&self) -> bool {
-        match self.delivery.get() {
-            Delivery::Unknown => self.held.borrow().is_empty(),
-            Delivery::Works => true,
-            Delivery::Fails => false,
-        }
-    }
-
-    /// Nothing is held where nothing could end the wait.
-    pub(crate) fn has_no_ticks(&self) {
-        self.delivery.set(Delivery::Fails);
-    }
-
-    fn hold(&self, context: u32, now: i64) {
-        self.held.borrow_mut().insert(context, now);
-    }
-
-    fn has_body(&self, context: u32) {
-        self.delivery.set(Delivery::Works);
-        self.held.borrow_mut().remove(&context);
-    }
-
-    /// Answers requests whose body does not come. Where none ever came, none is held any more.
-    pub(crate) fn sweep(&self, root: u32, now: i64, count: impl Fn(Count)) {
-        let mut late = Vec::new();
-        self.held.borrow_mut().retain(|context, since| {
-            let waits = now.saturating_sub(*since) < PATIENCE;
-            if !waits {
-                late.push(*context);
-            }
-            waits
-        });
-        for context in late {
-            // Streams that have ended meanwhile do not answer to their number.
-            if host::activate(context).is_ok() {
-                if self.delivery.get() == Delivery::Unknown {
-                    self.delivery.set(Delivery::Fails);
-                    log::error!(
-                        "stepgate: the host delivers no bodies of held requests: set `allow_on_headers_stop_iteration: true` on the Wasm filter, or `hold_body: false`; from now on headers are decided first"
-                    );
-                }
-                count(Count::BodyTimeout);
-                give_up();
-            }
-        }
-        let _is_root = host::activate(root);
-    }
-}
-
-/// 408 (RFC 9110 §15.5.9): the body was not complete in time.
-fn give_up() {
-    let headers = [
-        ("content-type", "application/problem+json"),
-        ("cache-control", "no-store"),
-    ];
-    let body = "{\"type\":\"urn:stepgate:request-timeout\",\"title\":\"The request was not complete in time\",\"status\":408}";
-    let _gone = host::reply(
-        408,
-        "stepgate_request_timeout",
-        &pairs::serialize(&headers),
-        body,
-        4,
-    );
-}
 
 /// What has arrived of a request when it is decided.
 #[derive(Clone, Copy)]
@@ -118,54 +29,66 @@ pub(crate) enum Arrived<'a> {
     Body(LoginBody<'a>),
 }
 
-/// What is known of a login's body when the headers are decided.
-#[derive(Default)]
-pub(crate) struct Expected<'a> {
-    pub(crate) body: LoginBody<'a>,
-    /// It is to come, and can be read.
+/// An attempt to log in, as far as it is known when the headers are decided.
+pub(crate) struct Attempted<'p, 'a> {
+    login: &'p Login,
+    /// By its headers.
+    pub(crate) named: Named,
+    body: LoginBody<'a>,
+    /// A body is to come, and can be read.
     pub(crate) awaited: Option<BodyKind>,
+    safe: bool,
 }
 
-/// What to expect of a login's body; nothing for other requests.
-pub(crate) fn expected<'a>(
-    tier: &Tier,
-    headers: &Collected<'_>,
-    arrived: Arrived<'a>,
-) -> Expected<'a> {
-    let Some(login) = attempted(tier, headers) else {
-        return Expected::default();
-    };
-    let body = match arrived {
-        Arrived::Body(body) => body,
-        Arrived::Headers { ended } if ended || !login.fields.reads_bodies() => LoginBody::None,
-        Arrived::Headers { .. } => {
-            let length = headers.content_length.present();
-            let length = length.and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
-            let kind = BodyKind::of(headers.content_type, headers.content_encoding)
-                .filter(|_| length.is_none_or(|length| length <= MAX_BODY));
-            let body = match kind {
-                Some(_) => LoginBody::None,
-                None => LoginBody::Unreadable,
-            };
-            return Expected {
-                body,
-                awaited: kind,
-            };
+impl Attempted<'_, '_> {
+    /// The features of a request that tries this.
+    pub(crate) fn told_in(&self, features: Features, key: &HashKey) -> Features {
+        let name = self.login.fields.name(self.named.clone(), self.body);
+        let mut features = features.trying(&name, key);
+        if self.awaited.is_some() {
+            features = features.awaiting_name();
         }
-    };
-    Expected {
-        body,
-        awaited: None,
+        if self.safe && !self.named.has_user() {
+            features = features.asking_only();
+        }
+        features
     }
 }
 
-/// How a request's login is read, if it is one.
-pub(crate) fn attempted<'p>(tier: &'p Tier, headers: &Collected<'_>) -> Option<&'p Login> {
-    let login = tier.login.as_ref();
-    login.filter(|login| {
-        let named = || login.fields.user(headers.authorization) != Field::Absent;
-        !stepgate::assess::is_safe(headers.method) || named()
-    })
+/// What a request tries; nothing where it tries none: what only reads is an attempt where somebody is named, or may be in a body.
+pub(crate) fn attempted<'p, 'a>(
+    tier: &'p Tier,
+    headers: &Collected<'_>,
+    arrived: Arrived<'a>,
+) -> Option<Attempted<'p, 'a>> {
+    let login = tier.login.as_ref()?;
+    let safe = stepgate::assess::is_safe(headers.method);
+    let (body, awaited) = match arrived {
+        Arrived::Body(body) => (body, None),
+        Arrived::Headers { ended } if ended || !login.fields.reads_bodies() => {
+            (LoginBody::None, None)
+        }
+        Arrived::Headers { .. } => {
+            let length = headers.content_length.present();
+            let length = length.and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
+            let kind = BodyKind::of(headers.content_type, headers.content_encoding);
+            match kind.filter(|_| length.is_none_or(|length| length <= MAX_BODY)) {
+                Some(kind) => (LoginBody::None, Some(kind)),
+                // What comes with a request that only reads is not read by many.
+                None if safe && kind.is_none() => (LoginBody::None, None),
+                None => (LoginBody::Unreadable, None),
+            }
+        }
+    };
+    let attempt = Attempted {
+        login,
+        named: login.fields.named(headers.authorization, headers.query),
+        body,
+        awaited,
+        safe,
+    };
+    let names = || login.fields.name(attempt.named.clone(), body) != Field::Absent;
+    (!safe || awaited.is_some() || names()).then_some(attempt)
 }
 
 /// What the upstream's answer says of the credential.
@@ -207,8 +130,7 @@ pub(crate) enum Waiting {
 /// What the body phase needs to know of headers that have gone on: nothing of it is a secret.
 pub(crate) struct Watched {
     kind: BodyKind,
-    /// The user of Basic credentials.
-    user: Field<String>,
+    named: Named,
     tier: Option<usize>,
     features: Features,
     assessment: Assessment,
@@ -222,7 +144,7 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn of(
         kind: BodyKind,
-        user: Field<String>,
+        named: Named,
         tier: Option<usize>,
         signals: &Signals<'_>,
         features: &Features,
@@ -231,7 +153,7 @@ impl Watched {
         let (network, client, request) = (&signals.network, &signals.client, &signals.request);
         Self {
             kind,
-            user,
+            named,
             tier,
             features: *features,
             assessment: assessment.clone(),
@@ -265,18 +187,21 @@ impl Exchange {
     /// Holds the headers until the body is here. `false`: the host cannot, or the policy does not ask for it.
     pub(crate) fn hold(&mut self, shared: &Shared, tier: &Tier, kind: BodyKind) -> bool {
         let asked = tier.login.as_ref().is_some_and(|login| login.hold_body);
-        if !asked || !shared.holding.may_hold() {
+        let now = host::now_ms();
+        if !asked || !shared.holding.may_hold(now) {
             return false;
         }
-        shared.holding.hold(self.id, host::now_ms());
+        shared.holding.hold(self.id, now);
         self.waiting = Waiting::Held(kind);
         true
     }
 
     /// A piece of the body has come, or its end.
     pub(crate) fn on_body(&mut self, shared: &Rc<Shared>, size: usize, ended: bool) -> Action {
-        if matches!(self.waiting, Waiting::Nothing) {
-            return Action::Continue;
+        match self.waiting {
+            Waiting::Nothing => return Action::Continue,
+            Waiting::Held(_) => shared.holding.delivers(),
+            Waiting::Watched(_) => {}
         }
         if !ended && size <= MAX_BODY {
             return Action::Pause;
@@ -291,7 +216,7 @@ impl Exchange {
         match std::mem::take(&mut self.waiting) {
             Waiting::Nothing => Action::Continue,
             Waiting::Held(kind) => {
-                shared.holding.has_body(self.id);
+                shared.holding.release(self.id);
                 self.on_request(shared, Arrived::Body(read(kind)))
             }
             Waiting::Watched(watched) => {
@@ -309,7 +234,7 @@ impl Exchange {
         let Some((tier, login)) = tier.and_then(|tier| Some((tier, tier.login.as_ref()?))) else {
             return Action::Continue;
         };
-        let name = login.fields.name(watched.user, body);
+        let name = login.fields.name(watched.named, body);
         let features = watched.features.trying(&name, &shared.key);
         let signals = Signals {
             now_ms: host::now_ms(),

@@ -21,7 +21,7 @@ const FAILING: f64 = 3.0;
 /// Whether a request to this tier tries a credential: any method that changes something, and any that comes with a name.
 #[must_use]
 pub fn is_attempt(tier: &Tier, features: &Features) -> bool {
-    let named = features.tried.is_some() || features.unreadable_name;
+    let named = features.tried.is_some() || features.unreadable_name || features.awaits_name;
     tier.login.is_some() && (named || !features.safe)
 }
 
@@ -89,6 +89,13 @@ pub fn reconsider(
     known: &Known<'_>,
     assessment: Assessment,
 ) -> Assessment {
+    if !is_attempt(tier, features) {
+        // Something was read with a body that names nobody.
+        return Assessment {
+            attempt: Attempt::default(),
+            ..assessment
+        };
+    }
     let tier = &*orders::watched(tier.of_cohort(features.cohort), known.feed);
     limit(policy, tier, signals, features, known, assessment)
 }
@@ -156,6 +163,10 @@ struct Limit {
 
 impl Limit {
     fn of(tier: &Tier, features: &Features, known: &Known<'_>, score: Score) -> Self {
+        if features.awaits_name {
+            // A neighbour must not keep those out who have logged in from here: the body says whether it is one of them.
+            return Self::default();
+        }
         let login = tier.login.as_ref();
         let hot = hot(features, known);
         let names = login.and_then(|login| spraying(login, features, known));

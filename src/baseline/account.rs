@@ -1,4 +1,4 @@
-//! The account record: how often a login name failed of late, and from where it logs in, in 41 to 113 bytes.
+//! The account record: how often a login name failed of late, and from where it logs in, in 25 to 127 bytes.
 //! May use: recent counters, the byte codec.
 //! Must not: hold the name, learn a place from a failure, or let others keep the owner out.
 //!
@@ -17,9 +17,12 @@ use crate::signals::features::Features;
 const PLACES: usize = 6;
 /// A place that was not used for so long, in seconds, is not the owner's any more: 90 days.
 const STALE: u32 = 90 * 86_400;
-/// So many times more failures are allowed at the account's own places. With the default of ten this is the hundred of
-/// NIST SP 800-63B §3.2.2: a neighbour with the owner's browser has no more tries than that, and the owner all of them.
-const OWN: u32 = 10;
+/// Failures in a row at one of the account's own places, after which it is tried there at the pace of strangers until it succeeds
+/// there: the hundred of NIST SP 800-63B §3.2.2. A neighbour with the owner's browser has no more tries than that at once, and
+/// the owner all of them.
+const IN_A_ROW: u8 = 100;
+/// Time in which strangers have their failures, in seconds.
+const WINDOW: u32 = 900;
 /// Weight of an account that somebody has, against names that are only tried.
 const KNOWN: f64 = 1000.0;
 
@@ -31,6 +34,28 @@ struct Place {
     /// The browser with its system, which outlives updates, or the cookie.
     client: u32,
     seen: u32,
+    /// Failures since it was last used.
+    failed: u8,
+    /// The last of them.
+    failed_at: u32,
+}
+
+impl Place {
+    fn is(&self, other: &Self) -> bool {
+        (self.prefix, self.client) == (other.prefix, other.client)
+    }
+
+    fn fail(&mut self, now: u32) {
+        self.failed = self.failed.saturating_add(1);
+        self.failed_at = now;
+    }
+
+    /// When it may be tried here again; absent: now.
+    fn barred_until(&self, now: u32, failures: u32) -> Option<u32> {
+        let pace = WINDOW / failures.max(1);
+        let until = self.failed_at.saturating_add(pace);
+        (self.failed >= IN_A_ROW && (self.failed_at..until).contains(&now)).then_some(until)
+    }
 }
 
 /// What an account learns from one login.
@@ -47,52 +72,52 @@ pub enum AccountLesson {
 pub struct Account {
     /// Failures from elsewhere.
     strange: Minutes,
-    /// Failures from its places.
-    own: Minutes,
     places: ArrayVec<Place, PLACES>,
     seen: u32,
 }
 
+/// The places a login is from, the surest first.
 fn places(features: &Features) -> impl Iterator<Item = Place> {
-    let seen = features.now;
-    let network = (features.prefix != 0).then_some(Place {
-        prefix: features.prefix,
-        client: features.browser,
-        seen,
-    });
-    let device = (features.cookie != 0).then_some(Place {
-        prefix: 0,
-        client: features.cookie,
-        seen,
-    });
-    network.into_iter().chain(device)
+    let place = |prefix, client| Place {
+        prefix,
+        client,
+        seen: features.now,
+        failed: 0,
+        failed_at: 0,
+    };
+    let device = (features.cookie != 0).then(|| place(0, features.cookie));
+    let network = (features.prefix != 0).then(|| place(features.prefix, features.browser));
+    device.into_iter().chain(network)
 }
 
 impl Account {
     /// Longest record, in bytes.
-    pub const BYTES: usize = 45 + 12 * PLACES;
+    pub const BYTES: usize = 25 + 17 * PLACES;
 
     /// Whether it has logged in from this network with this browser, or with this device, of late.
     #[must_use]
     pub fn is_own(&self, features: &Features) -> bool {
-        places(features).any(|here| {
-            self.places.iter().any(|place| {
-                (place.prefix, place.client) == (here.prefix, here.client)
-                    && here.seen.saturating_sub(place.seen) < STALE
-            })
+        self.own(features).is_some()
+    }
+
+    /// Which of its places it is, a device before a network: who has the owner's device is not held up by who shares the network.
+    fn own(&self, features: &Features) -> Option<usize> {
+        places(features).find_map(|here| {
+            self.places
+                .iter()
+                .position(|place| place.is(&here) && here.seen.saturating_sub(place.seen) < STALE)
         })
     }
 
-    /// When it may be tried again from here, in seconds since 1970; absent: now. `failures` within 15 minutes are too
-    /// many: those from elsewhere for others, those from its own places for itself.
+    /// When it may be tried again from here, in seconds since 1970; absent: now. From elsewhere `failures` within 15 minutes are
+    /// too many. Each of its own places counts for itself: a hundred in a row are too many, and then one is every 15 minutes
+    /// divided by `failures`.
     #[must_use]
     pub fn barred_until(&self, features: &Features, failures: u32) -> Option<u32> {
-        let (counted, most) = if self.is_own(features) {
-            (&self.own, failures.saturating_mul(OWN))
-        } else {
-            (&self.strange, failures)
-        };
-        counted.below(features.now, most)
+        match self.own(features).and_then(|at| self.places.get(at)) {
+            Some(place) => place.barred_until(features.now, failures),
+            None => self.strange.below(features.now, failures),
+        }
     }
 
     /// When it may be tried again from elsewhere; absent: now.
@@ -109,8 +134,12 @@ impl Account {
         }
         self.seen = self.seen.max(now);
         match lesson {
-            AccountLesson::Failed if self.is_own(features) => self.own.add(now / 60),
-            AccountLesson::Failed => self.strange.add(now / 60),
+            AccountLesson::Failed => {
+                match self.own(features).and_then(|at| self.places.get_mut(at)) {
+                    Some(place) => place.fail(now),
+                    None => self.strange.add(now / 60),
+                }
+            }
             AccountLesson::Succeeded => places(features).for_each(|place| self.remember(place)),
         }
     }
@@ -124,9 +153,9 @@ impl Account {
     }
 
     fn remember(&mut self, new: Place) {
-        let same = |place: &&mut Place| (place.prefix, place.client) == (new.prefix, new.client);
-        if let Some(known) = self.places.iter_mut().find(same) {
-            known.seen = known.seen.max(new.seen);
+        if let Some(known) = self.places.iter_mut().find(|place| place.is(&new)) {
+            let seen = known.seen.max(new.seen);
+            *known = Place { seen, ..new };
             return;
         }
         if self.places.is_full() {
@@ -154,12 +183,13 @@ impl Account {
         let out = &mut out;
         out.u32(self.seen);
         self.strange.encode(out);
-        self.own.encode(out);
         out.u8(self.places.len() as u8);
         for place in &self.places {
             out.u32(place.prefix);
             out.u32(place.client);
             out.u32(place.seen);
+            out.u8(place.failed);
+            out.u32(place.failed_at);
         }
     }
 
@@ -170,7 +200,6 @@ impl Account {
         let mut account = Self {
             seen: input.u32()?,
             strange: Minutes::decode(&mut input)?,
-            own: Minutes::decode(&mut input)?,
             places: ArrayVec::new(),
         };
         for _ in 0..input.u8()? {
@@ -178,6 +207,8 @@ impl Account {
                 prefix: input.u32()?,
                 client: input.u32()?,
                 seen: input.u32()?,
+                failed: input.u8()?,
+                failed_at: input.u32()?,
             };
             account.places.try_push(place).ok()?;
         }
@@ -250,16 +281,52 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_with_the_owners_browser_has_a_hundred_tries() {
+    fn a_neighbour_with_the_owners_browser_has_a_hundred_tries_in_a_row() {
         let mut account = Account::default();
-        let home = from(1, 1, NOW);
-        account.learn(&home, AccountLesson::Succeeded);
-        tried(&mut account, &home, 99);
-        assert_eq!(account.barred_until(&home, 10), None);
-        tried(&mut account, &home, 1);
-        assert!(account.barred_until(&home, 10).is_some());
+        let home = |now| from(1, 1, now);
+        account.learn(&home(NOW), AccountLesson::Succeeded);
+        // However slowly they come.
+        for n in 0..100 {
+            assert_eq!(account.barred_until(&home(NOW + n * 600), 10), None, "{n}");
+            tried(&mut account, &home(NOW + n * 600), 1);
+        }
+        let last = NOW + 99 * 600;
+        assert_eq!(account.barred_until(&home(last), 10), Some(last + 90));
+        assert_eq!(account.barred_until(&home(last + 89), 10), Some(last + 90));
+        // Then there is one at a time, until one is good.
+        assert_eq!(account.barred_until(&home(last + 90), 10), None);
+        tried(&mut account, &home(last + 90), 1);
+        assert!(account.barred_until(&home(last + 91), 10).is_some());
         // What fails at home is not held against others.
-        assert_eq!(account.barred_until(&from(2, 1, NOW), 10), None);
+        assert_eq!(account.barred_until(&from(2, 1, last + 91), 10), None);
+        account.learn(&home(last + 180), AccountLesson::Succeeded);
+        assert_eq!(account.barred_until(&home(last + 180), 10), None);
+        // A clock that went back bars nobody.
+        tried(&mut account, &home(last + 200), 120);
+        assert_eq!(account.barred_until(&home(last), 10), None);
+    }
+
+    #[test]
+    fn each_place_counts_for_itself() {
+        let mut account = Account::default();
+        let (home, office) = (from(1, 1, NOW), from(2, 1, NOW));
+        let device = Features {
+            cookie: 7,
+            ..office
+        };
+        for place in [&home, &device] {
+            account.learn(place, AccountLesson::Succeeded);
+        }
+        // A colleague with the owner's browser.
+        tried(&mut account, &office, 200);
+        assert!(account.barred_until(&office, 10).is_some());
+        assert_eq!(account.barred_until(&home, 10), None);
+        assert_eq!(account.barred_until(&from(3, 3, NOW), 10), None);
+        assert_eq!(
+            account.barred_until(&device, 10),
+            None,
+            "the owner's device"
+        );
     }
 
     #[test]
@@ -277,8 +344,8 @@ mod tests {
         assert_eq!(Account::decode(&bytes), Some(account));
         assert_eq!(Account::decode(&bytes[..Account::BYTES - 1]), None);
         let mut long = bytes.clone();
-        long[44] = 7;
-        long.extend([0; 12]);
+        long[24] = 7;
+        long.extend([0; 17]);
         assert_eq!(Account::decode(&long), None);
     }
 

@@ -338,7 +338,7 @@ reasons! {
         "failures elsewhere are not held against it";
     UnreadableLogin "unreadable-login" Behaviour Rule 0.0
         "the name that is tried cannot be read: the body is too long, compressed or damaged, or there are two names"
-        "rule: passes, or 403 where `login.unreadable` says so";
+        "rule: 403, or passes where `login.unreadable` says so";
     Unreadable "record-unreadable" Behaviour Note 0.0
         "the stored baseline could not be read: decided without it"
         "note";

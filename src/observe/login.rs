@@ -1,6 +1,7 @@
 //! What a login that was accepted teaches: its network an owner, its name a place.
 //! May use: every room before.
-//! Must not: learn from what would have been refused, or from a recovery: who asks for one has shown nothing.
+//! Must not: learn from what would have been refused, from a page that was only read, or from a recovery: who asks has shown
+//! nothing.
 
 use super::{Observation, lesson};
 use crate::assess::Assessment;
@@ -13,7 +14,7 @@ use crate::signals::features::{Class, Features};
 pub(super) fn succeed(features: &Features, assessment: &Assessment, seen: &mut Observation) {
     let attempt = &assessment.attempt;
     let allowed = assessment.decision.would == Action::Allow;
-    let of_name = features.tried.is_some() && features.class == Class::Login;
+    let of_name = features.tried.is_some() && features.class == Class::Login && !features.asks_only;
     if !(attempt.of_credential && allowed && of_name) {
         return;
     }

@@ -145,6 +145,7 @@ pub(super) fn compile(written: &LoginConfig, path: &str) -> Result<Login, Policy
         fields: LoginFields {
             basic: written.basic,
             names: written.fields.clone(),
+            query: written.query,
             token_endpoint: written.token_endpoint,
             fold_case: written.fold_case,
         },

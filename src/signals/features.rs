@@ -7,7 +7,7 @@ use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
 use super::language;
-use super::request::{Anonymiser, DeviceReceipt, Field, Kind, Signals, Standing};
+use super::request::{Anonymiser, DeviceReceipt, Kind, Signals, Standing};
 use super::route;
 
 /// What a route is, as far as risk is concerned.
@@ -172,6 +172,11 @@ pub struct Features {
     pub tried: Option<Locator>,
     /// The login tries a name that cannot be read.
     pub unreadable_name: bool,
+    /// The name may stand in a body that is still to come: whether this is a place of its own is not known yet.
+    pub awaits_name: bool,
+    /// The name came with a method that changes nothing, and without credentials: the upstream may not have looked at it, so that
+    /// an answer which is no failure proves nothing.
+    pub asks_only: bool,
 }
 
 /// Longest name of a city that is read, in bytes: the longest there is has 168 letters.
@@ -319,6 +324,8 @@ impl Features {
             },
             tried: None,
             unreadable_name: false,
+            awaits_name: false,
+            asks_only: false,
         };
         features.event = features.authentication_event(key, session_id, token_id, signals);
         features
@@ -334,17 +341,6 @@ impl Features {
             // A recovery proves nothing: the context it is made from is not learned.
             self.event = 0;
         }
-        self
-    }
-
-    /// The same, trying to log in under a name.
-    #[must_use]
-    pub fn trying(mut self, name: &Field<String>, key: &HashKey) -> Self {
-        self.unreadable_name = *name == Field::Malformed;
-        self.tried = match name {
-            Field::Present(name) => Some(key.locate(Domain::Name, &[name.as_bytes()])),
-            Field::Absent | Field::Malformed => None,
-        };
         self
     }
 
@@ -386,6 +382,7 @@ impl Features {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::Field;
     use super::*;
 
     fn of_city(country: [u8; 2], name: &[u8]) -> u32 {

@@ -1,4 +1,4 @@
-//! Whose credential a login tries: the name in Basic credentials (RFC 7617), in a form or in a JSON object.
+//! Whose credential a login tries: the name in Basic credentials (RFC 7617), in the query, in a form or in a JSON object.
 //! May use: base64, serde_json.
 //! Must not: copy or decode a password, read past its bounds, or take one of two names for the right one.
 
@@ -20,8 +20,10 @@ const MAX_NAME: usize = 256;
 pub struct LoginFields {
     /// In Basic credentials.
     pub basic: bool,
-    /// Members of a form or a JSON object.
+    /// Members of the query, a form or a JSON object.
     pub names: Vec<String>,
+    /// They are looked for in the query too, where many frameworks read them beside the body.
+    pub query: bool,
     /// The grant decides whose credential is tried (RFC 6749).
     pub token_endpoint: bool,
     /// Names that differ in case only are the same.
@@ -92,27 +94,38 @@ impl LoginFields {
         }
     }
 
-    /// The name a request tries, normalised, by its [`user`](Self::user) and its body. Two different names are malformed: the upstream may read the other one.
+    /// What the headers of a request name.
     #[must_use]
-    pub fn name(&self, user: Field<String>, body: LoginBody<'_>) -> Field<String> {
-        let mut found = Found {
-            basic: user,
-            ..Found::default()
+    pub fn named(&self, authorization: Field<&[u8]>, query: &[u8]) -> Named {
+        let mut found = Named {
+            user: self.user(authorization),
+            ..Named::default()
         };
+        if self.query {
+            self.form(query, &mut found);
+        }
+        found
+    }
+
+    /// The name a request tries, normalised, by its headers and its body. Two different names are malformed: the upstream may read the other one.
+    #[must_use]
+    pub fn name(&self, named: Named, body: LoginBody<'_>) -> Field<String> {
+        let mut found = named;
         match body {
             _ if !self.reads_bodies() => {}
-            LoginBody::None => {}
-            LoginBody::Unreadable => found.body = Field::Malformed,
+            // An empty body names nobody, whatever its type.
+            LoginBody::None | LoginBody::Whole(_, []) => {}
+            LoginBody::Unreadable => found.member = Field::Malformed,
             LoginBody::Whole(BodyKind::Form, bytes) => self.form(bytes, &mut found),
             LoginBody::Whole(BodyKind::Json, bytes) => self.json(bytes, &mut found),
         }
         if self.token_endpoint {
             return found.of_grant();
         }
-        agreed(found.basic, found.body)
+        agreed(found.user, found.member)
     }
 
-    fn form(&self, bytes: &[u8], found: &mut Found) {
+    fn form(&self, bytes: &[u8], found: &mut Named) {
         for pair in bytes.split(|b| *b == b'&') {
             let mut parts = pair.splitn(2, |b| *b == b'=');
             let key = Decoded(parts.next().unwrap_or_default());
@@ -122,10 +135,17 @@ impl LoginFields {
                     .collect();
                 self.take(slot, &value);
             }
+            // Some readers end a pair at `;` too (HTML 4.01 B.2.2). Browsers escape it, so it is there for two to read two names.
+            for part in pair.split(|b| *b == b';').filter(|_| pair.contains(&b';')) {
+                let key = part.split(|b| *b == b'=').next().unwrap_or_default();
+                if let Some(slot) = self.slot(Decoded(key), found) {
+                    *slot = Field::Malformed;
+                }
+            }
         }
     }
 
-    fn json(&self, bytes: &[u8], found: &mut Found) {
+    fn json(&self, bytes: &[u8], found: &mut Named) {
         let mut input = serde_json::Deserializer::from_slice(bytes);
         let object = Object {
             fields: self,
@@ -133,7 +153,7 @@ impl LoginFields {
         };
         let read = object.deserialize(&mut input).and_then(|()| input.end());
         if read.is_err() {
-            found.body = Field::Malformed;
+            found.member = Field::Malformed;
         }
     }
 
@@ -141,7 +161,7 @@ impl LoginFields {
     fn slot<'a>(
         &self,
         key: impl Iterator<Item = u8> + Clone,
-        found: &'a mut Found,
+        found: &'a mut Named,
     ) -> Option<&'a mut Field<String>> {
         if self.token_endpoint {
             if is_same(key.clone(), "grant_type") {
@@ -152,7 +172,7 @@ impl LoginFields {
             }
         }
         let ours = self.names.iter().any(|name| is_same(key.clone(), name));
-        ours.then_some(&mut found.body)
+        ours.then_some(&mut found.member)
     }
 
     fn take(&self, slot: &mut Field<String>, value: &[u8]) {
@@ -175,16 +195,24 @@ impl LoginFields {
     }
 }
 
-/// Names by where they stand.
-#[derive(Debug, Default)]
-struct Found {
-    basic: Field<String>,
-    body: Field<String>,
+/// Names by where they stand, and no password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Of Basic credentials.
+    user: Field<String>,
+    /// Of query and body.
+    member: Field<String>,
     grant: Field<String>,
     client: Field<String>,
 }
 
-impl Found {
+impl Named {
+    /// Whether Basic credentials are there, which an upstream looks at whatever the method.
+    #[must_use]
+    pub fn has_user(&self) -> bool {
+        self.user != Field::Absent
+    }
+
     /// Whose secret a token request tries: the person's (RFC 6749 §4.3), or the client's (§4.4). Other grants try a code
     /// or a token, which name nobody.
     fn of_grant(self) -> Field<String> {
@@ -192,8 +220,8 @@ impl Found {
             Field::Malformed => Field::Malformed,
             Field::Absent => Field::Absent,
             Field::Present(grant) => match grant.as_str() {
-                "password" => self.body,
-                "client_credentials" => match agreed(self.basic, self.client) {
+                "password" => self.member,
+                "client_credentials" => match agreed(self.user, self.client) {
                     // Clients and people are different names.
                     Field::Present(client) => Field::Present(format!("client {client}")),
                     other => other,
@@ -212,12 +240,17 @@ fn agreed(a: Field<String>, b: Field<String>) -> Field<String> {
     }
 }
 
-/// Whether a member is one of ours in any spelling an upstream may accept: some ignore case, some cut white space off.
+/// Whether a member is one of ours in any spelling an upstream may accept: some ignore case, some cut white space off, PHP ends a
+/// name at a zero byte and makes `_` of dots and spaces.
 fn is_same(key: impl Iterator<Item = u8> + Clone, name: &str) -> bool {
+    let key = key.take_while(|byte| *byte != 0);
     let mut key = key.skip_while(u8::is_ascii_whitespace);
+    let same = |k: u8, byte: u8| {
+        k.eq_ignore_ascii_case(&byte) || (byte == b'_' && matches!(k, b'.' | b' '))
+    };
     let begins = name
         .bytes()
-        .all(|byte| key.next().is_some_and(|k| k.eq_ignore_ascii_case(&byte)));
+        .all(|byte| key.next().is_some_and(|k| same(k, byte)));
     begins && key.all(|byte| byte.is_ascii_whitespace())
 }
 
@@ -282,7 +315,7 @@ fn hex(digit: u8) -> Option<u8> {
 /// Reads the members that are named and skips all others unread.
 struct Object<'a> {
     fields: &'a LoginFields,
-    found: &'a mut Found,
+    found: &'a mut Named,
 }
 
 impl<'de> DeserializeSeed<'de> for Object<'_> {

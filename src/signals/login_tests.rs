@@ -8,6 +8,7 @@ fn fields() -> LoginFields {
     LoginFields {
         basic: true,
         names: vec!["username".into(), "email".into()],
+        query: true,
         token_endpoint: false,
         fold_case: true,
     }
@@ -26,12 +27,12 @@ fn present(name: &str) -> Field<String> {
 
 fn form(body: impl AsRef<[u8]>) -> Field<String> {
     let body = LoginBody::Whole(BodyKind::Form, body.as_ref());
-    fields().name(Field::Absent, body)
+    fields().name(Named::default(), body)
 }
 
 fn json(body: impl AsRef<[u8]>) -> Field<String> {
     let body = LoginBody::Whole(BodyKind::Json, body.as_ref());
-    fields().name(Field::Absent, body)
+    fields().name(Named::default(), body)
 }
 
 fn basic(credentials: impl AsRef<[u8]>) -> Field<String> {
@@ -58,6 +59,16 @@ fn forms() {
     }
     assert_eq!(form("username=alice&username=bob"), Field::Malformed);
     assert_eq!(form("username=alice&email=bob"), Field::Malformed);
+    // What PHP would take for the same member, and what a reader that ends pairs at `;` would.
+    assert_eq!(form("username%00x=alice"), present("alice"));
+    for two in [
+        "username=alice;x=1",
+        "password=x;username=alice",
+        "a;username=bob&username=alice",
+    ] {
+        assert_eq!(form(two), Field::Malformed, "{two}");
+    }
+    assert_eq!(form("password=a;b&username=alice"), present("alice"));
     assert_eq!(form("username=%ff"), Field::Malformed);
     assert_eq!(
         form(format!("username={}", "a".repeat(257))),
@@ -80,8 +91,9 @@ fn objects() {
     for body in ["{}", r#"{"user":{"email":"alice"}}"#] {
         assert_eq!(json(body), Field::Absent, "{body}");
     }
+    assert_eq!(json(""), Field::Absent, "an empty body names nobody");
     for body in [
-        "",
+        " ",
         "[]",
         "null",
         r#"{"username":"alice""#,
@@ -118,11 +130,46 @@ fn basic_credentials() {
 }
 
 #[test]
+fn a_query_names_as_a_form_does_and_must_agree_with_the_body() {
+    let both = |query: &str, body: &str| {
+        let named = fields().named(Field::Absent, query.as_bytes());
+        fields().name(named, LoginBody::Whole(BodyKind::Form, body.as_bytes()))
+    };
+    assert_eq!(both("username=alice&password=x", ""), present("alice"));
+    assert_eq!(
+        both("next=/&%75sername=Alice", "password=x"),
+        present("alice")
+    );
+    assert_eq!(both("next=/", "username=alice"), present("alice"));
+    assert_eq!(both("username=alice", "username=alice"), present("alice"));
+    assert_eq!(both("username=alice", "username=bob"), Field::Malformed);
+    assert_eq!(both("username=alice&email=bob", ""), Field::Malformed);
+    let unread = LoginFields {
+        query: false,
+        ..fields()
+    };
+    let named = unread.named(Field::Absent, b"username=bob");
+    let body = LoginBody::Whole(BodyKind::Form, b"username=alice");
+    assert_eq!(unread.name(named, body), present("alice"));
+    let grant = b"grant_type=password&username=alice";
+    let named = endpoint().named(Field::Absent, grant);
+    assert_eq!(endpoint().name(named, LoginBody::None), present("alice"));
+    let underscored = LoginFields {
+        names: vec!["user_name".into()],
+        ..fields()
+    };
+    for query in ["user_name=alice", "user.name=alice", "user+name=alice"] {
+        let named = underscored.named(Field::Absent, query.as_bytes());
+        assert_eq!(underscored.name(named, LoginBody::None), present("alice"));
+    }
+}
+
+#[test]
 fn a_header_and_a_body_must_agree() {
     let header = format!("Basic {}", STANDARD.encode("alice:x"));
     let both = |body: &str| {
         let body = LoginBody::Whole(BodyKind::Form, body.as_bytes());
-        fields().name(fields().user(Field::Present(header.as_bytes())), body)
+        fields().name(fields().named(Field::Present(header.as_bytes()), b""), body)
     };
     assert_eq!(both("username=alice"), present("alice"));
     assert_eq!(both("x=y"), present("alice"));
@@ -138,7 +185,7 @@ fn the_grant_decides_whose_secret_is_tried() {
             header => Field::Present(header.as_bytes()),
         };
         endpoint().name(
-            endpoint().user(header),
+            endpoint().named(header, b""),
             LoginBody::Whole(BodyKind::Form, body.as_bytes()),
         )
     };
@@ -182,6 +229,6 @@ fn what_is_no_text_of_a_known_type_is_not_read() {
     ] {
         assert_eq!(of(media, coding), None, "{media} {coding}");
     }
-    let unreadable = fields().name(Field::Absent, LoginBody::Unreadable);
+    let unreadable = fields().name(Named::default(), LoginBody::Unreadable);
     assert_eq!(unreadable, Field::Malformed);
 }

@@ -14,4 +14,5 @@ mod language;
 pub mod login;
 pub mod request;
 mod route;
+mod tried;
 pub mod user_agent;

@@ -166,7 +166,13 @@ fn names_cut_requests_off_where_bodies_are_not_held() {
 
 #[test]
 fn guesses_from_elsewhere_keep_no_owner_out() {
-    let Some(gateway) = start(true, json!({})) else {
+    for hold in [true, false] {
+        guess_from_elsewhere(hold);
+    }
+}
+
+fn guess_from_elsewhere(hold: bool) {
+    let Some(gateway) = start(hold, json!({})) else {
         return;
     };
     let chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
@@ -189,16 +195,58 @@ fn guesses_from_elsewhere_keep_no_owner_out() {
     assert_eq!(passed, 10);
     let home = gateway.send(&owner());
     assert_eq!(home.status, 200, "{}", home.text());
-    assert!(reasons(&home).contains("own-place"), "{}", reasons(&home));
+    // The upstream is told before the name is known where bodies are not held.
+    assert_eq!(
+        reasons(&home).contains("own-place"),
+        hold,
+        "{}",
+        reasons(&home)
+    );
     is_too_many(&gateway.send(&from(form("alice"), AWAY)));
     // Thirty refusals made no burst of the network: others there are heard.
     assert_eq!(gateway.send(&from(form("bob"), AWAY)).status, 200);
     assert_eq!(gateway.upstream.hits("/login"), 13);
 }
 
+/// Guesses at thirty names from the owner's own network, with another client.
+#[test]
+fn a_neighbour_who_guesses_keeps_no_owner_out() {
+    for hold in [true, false] {
+        let Some(gateway) = start(hold, json!({})) else {
+            return;
+        };
+        let owner = || from(form("alice"), HOME);
+        for _ in 0..3 {
+            assert_eq!(gateway.send(&owner()).status, 200);
+        }
+        let mut passed = 0;
+        for n in 0..30 {
+            let mut guess = from(wrong(form(&format!("name-{n}"))), "81.2.69.77");
+            guess.headers.replace(b"user-agent", b"curl/8");
+            let said = gateway.send(&guess);
+            match said.status {
+                401 => passed += 1,
+                _ => is_too_many(&said),
+            }
+        }
+        assert!((10..25).contains(&passed), "hold {hold}: {passed}");
+        let home = gateway.send(&owner());
+        assert_eq!(home.status, 200, "hold {hold}: {}", home.text());
+        // A name that has not logged in there is refused there, and its body goes no further.
+        is_too_many(&gateway.send(&from(form("bob"), HOME)));
+        assert_eq!(gateway.upstream.hits("/login"), 4 + passed);
+    }
+}
+
 #[test]
 fn a_spray_is_refused_where_it_comes_from() {
-    let Some(gateway) = start(true, json!({ "names": 6 })) else {
+    for hold in [true, false] {
+        spray(hold);
+    }
+}
+
+fn spray(hold: bool) {
+    let Some(gateway) = start(hold, json!({ "names": 6 })) else {
         return;
     };
     let neighbour = || from(object("carol"), AWAY);

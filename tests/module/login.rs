@@ -5,12 +5,16 @@
 use serde_json::{Value, json};
 use stepgate_testkit::host::{Action, Exchange, Host};
 
-use crate::{policy, started};
+use crate::{BROWSER, policy, started};
 
 fn desk(hold: bool) -> Host {
+    desk_of(json!({ "hold_body": hold, "failures": 3 }))
+}
+
+pub(crate) fn desk_of(login: Value) -> Host {
     started(&policy(|policy| {
-        policy["tiers"] = json!([{ "name": "login", "paths": ["/login"], "class": "login",
-            "login": { "hold_body": hold, "failures": 3 } }]);
+        policy["tiers"] =
+            json!([{ "name": "login", "paths": ["/login"], "class": "login", "login": login }]);
     }))
 }
 
@@ -21,6 +25,19 @@ fn open(host: &mut Host) -> Exchange {
         (":authority", "api.test"),
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-stepgate-decision", "allow"),
+    ];
+    host.open(&headers, false).unwrap()
+}
+
+/// The same from an address, with a client.
+fn open_from(host: &mut Host, address: &str, agent: &str) -> Exchange {
+    host.set_property(&["source", "address"], address);
+    let headers = [
+        (":method", "POST"),
+        (":path", "/login"),
+        (":authority", "api.test"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("user-agent", agent),
     ];
     host.open(&headers, false).unwrap()
 }
@@ -36,7 +53,7 @@ fn login(host: &mut Host, body: &str, status: &str) -> Exchange {
     exchange
 }
 
-fn status(exchange: &Exchange) -> u32 {
+pub(crate) fn status(exchange: &Exchange) -> u32 {
     exchange.reply.as_ref().map_or(200, |reply| reply.status)
 }
 
@@ -78,9 +95,45 @@ fn headers_that_do_not_wait_are_cut_off_by_the_body() {
 }
 
 #[test]
-fn a_body_that_grows_too_long_is_let_go_at_once() {
+fn a_neighbour_who_guesses_at_many_names_keeps_no_owner_out() {
     for hold in [true, false] {
         let mut host = desk(hold);
+        let mut login = |address: &str, agent: &str, name: &str, status: &str| {
+            let opened = open_from(&mut host, address, agent);
+            assert_eq!(
+                opened.reply, None,
+                "hold {hold}: refused before the name is known"
+            );
+            let exchange = host.body(format!("username={name}"), true).unwrap();
+            if exchange.reply.is_none() {
+                host.response(&[(":status", status)]).unwrap();
+            }
+            host.finish().unwrap();
+            exchange
+        };
+        let (home, neighbour) = ("81.2.69.142:4711", "81.2.69.77:4711");
+        for _ in 0..3 {
+            assert_eq!(status(&login(home, BROWSER, "alice", "200")), 200);
+        }
+        let guesses =
+            (0..60).map(|n| status(&login(neighbour, "curl/8", &format!("name-{n}"), "401")));
+        let guesses: Vec<_> = guesses.collect();
+        assert!(guesses.contains(&429), "hold {hold}: {guesses:?}");
+        assert_eq!(
+            status(&login(home, BROWSER, "alice", "200")),
+            200,
+            "hold {hold}"
+        );
+        let stranger = login(home, BROWSER, "bob", "200");
+        assert_eq!(status(&stranger), 429, "hold {hold}");
+        assert!(stranger.request.body.is_empty() || hold);
+    }
+}
+
+#[test]
+fn a_body_that_grows_too_long_is_let_go_at_once() {
+    for hold in [true, false] {
+        let mut host = desk_of(json!({ "hold_body": hold, "unreadable": "pass" }));
         open(&mut host);
         let piece = [b'a'; 10 * 1024];
         assert_eq!(host.body(piece, false).unwrap().action, Action::Pause);
@@ -91,8 +144,29 @@ fn a_body_that_grows_too_long_is_let_go_at_once() {
     }
 }
 
+/// Whether the host was complained of.
+fn complaints(host: &Host) -> usize {
+    let said = host.state().logs.iter();
+    said.filter(|line| line.text.contains("allow_on_headers_stop_iteration"))
+        .count()
+}
+
+/// A request of which nothing but the headers comes, until it is answered; when that is.
+fn silent(host: &mut Host, now: f64) -> f64 {
+    host.set_time(now);
+    let opened = open(host);
+    assert_eq!(opened.action, Action::Pause);
+    host.set_time(now + 6.0);
+    host.tick().unwrap();
+    let reply = host.state().streams[&opened.id].reply.clone().unwrap();
+    assert_eq!(reply.status, 408);
+    let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(problem["type"], "urn:stepgate:request-timeout");
+    now + 6.0
+}
+
 #[test]
-fn a_body_that_does_not_come_ends_the_wait_and_the_waiting() {
+fn bodies_that_do_not_come_end_the_wait_and_the_waiting() {
     let mut host = desk(true);
     let held = open(&mut host).id;
     // While nobody knows whether bodies come, one request at a time finds out.
@@ -102,14 +176,42 @@ fn a_body_that_does_not_come_ends_the_wait_and_the_waiting() {
     assert_eq!(host.state().streams[&held].reply, None);
     host.set_time(crate::NOW as f64 + 6.0);
     host.tick().unwrap();
-    let reply = host.state().streams[&held].reply.clone().unwrap();
-    assert_eq!(reply.status, 408);
-    let problem: Value = serde_json::from_slice(&reply.body).unwrap();
-    assert_eq!(problem["type"], "urn:stepgate:request-timeout");
-    let said = host.state().logs.iter();
-    let said = said.filter(|line| line.text.contains("allow_on_headers_stop_iteration"));
-    assert_eq!(said.count(), 1);
+    assert!(host.state().streams[&held].reply.is_some());
+    // One client that sends nothing, or two, say nothing of the host.
+    let now = silent(&mut host, crate::NOW as f64 + 7.0);
+    assert_eq!(complaints(&host), 0);
+    let now = silent(&mut host, now);
+    assert_eq!(complaints(&host), 1);
     assert_eq!(open(&mut host).action, Action::Continue);
+    // Nor do three for ever.
+    let now = silent(&mut host, now + 600.0);
+    assert_eq!(open(&mut host).action, Action::Continue);
+    assert_eq!(complaints(&host), 1, "said once");
+    host.set_time(now + 600.0);
+    assert_eq!(open(&mut host).action, Action::Pause);
+    assert_eq!(
+        host.body("username=alice", true).unwrap().action,
+        Action::Continue
+    );
+    for _ in 0..2 {
+        assert_eq!(open(&mut host).action, Action::Pause);
+    }
+}
+
+#[test]
+fn a_first_client_that_is_slow_does_not_end_the_holding() {
+    let mut host = desk(true);
+    let slow = open(&mut host).id;
+    assert_eq!(host.body("username=", false).unwrap().action, Action::Pause);
+    host.set_time(crate::NOW as f64 + 6.0);
+    host.tick().unwrap();
+    let reply = host.state().streams[&slow].reply.clone().unwrap();
+    assert_eq!(reply.status, 408);
+    assert_eq!(complaints(&host), 0);
+    // The host has shown that it delivers: two are held at once.
+    for _ in 0..2 {
+        assert_eq!(open(&mut host).action, Action::Pause);
+    }
 }
 
 #[test]

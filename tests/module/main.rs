@@ -21,6 +21,7 @@ mod feeds;
 mod flood;
 mod footprint;
 mod foreign;
+mod guesses;
 mod hostile;
 mod hosts;
 mod jwks;

@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UnreadableLogin {
-    /// It passes, and only its network is counted.
-    #[default]
+    /// It passes, and only its network is counted: guessing at one name from many networks is not limited.
     Pass,
     /// It is refused with 403.
+    #[default]
     Refuse,
 }
 
 section! {
     /// Login, recovery and token endpoints: the routes of tiers with class `login` or `recovery`. Requests that
-    /// change nothing are attempts only with Basic credentials. Failures are counted by network and by the name that is tried; places where a name has logged in
+    /// change nothing are attempts only where they name somebody, in Basic credentials, the query or a body; their success teaches
+    /// no place without Basic credentials. Failures are counted by network and by the name that is tried; places where a name has logged in
     /// before are never refused for failures elsewhere.
     LoginConfig {
         /// Wait for bodies of up to 16 KiB before deciding, so that the upstream is told of the name in them. **Set it only
@@ -27,10 +28,13 @@ section! {
         hold_body: bool,
         /// Take the name from Basic credentials (RFC 7617).
         basic: bool = true,
-        /// Members of a form or of a JSON object that hold the name: those the endpoint reads and no others, since a client could
-        /// put somebody else's name into a member that is not read. Of an object only its own members are read;
+        /// Members of a form, a JSON object or the query that hold the name: those the endpoint reads, and no others, since two
+        /// names are no name. Of an object only its own members are read;
         /// in forms, nested names are written as sent: `user[email]`.
         fields: Vec<String> = ["username", "email", "login"].map(String::from).to_vec(),
+        /// Look for `fields` in the query as well, as servlets (`getParameter`) and PHP (`$_REQUEST`) do. Where it differs from the body
+        /// there are two names. `false` only where the endpoint does not read the query.
+        query: bool = true,
         /// The endpoint is an OAuth token endpoint: `grant_type` decides whose credential is tried, that of the person
         /// (`password`) or of the client (`client_credentials`, with Basic credentials or `client_id`). Other grants name nobody.
         token_endpoint: bool,
@@ -43,14 +47,15 @@ section! {
         /// Beginnings of the `location` (path and query) of redirects that mean failure, such as `/login?error`.
         failure_locations: Vec<String>,
         /// Failures of one name within 15 minutes, from places that are not its own, after which it is refused there; 3 to 100.
-        /// Its own places have ten times as many, counted apart.
+        /// Each of its own places has a hundred in a row, counted apart, and then one every 15 minutes divided by this number.
         failures: u32 = 10,
         /// Names that fail from one network within half an hour to an hour, after which strange names are refused there; 5 to 500.
         /// Where more have logged in within a day, three times as many.
         names: u32 = 15,
         /// Status of the refusal: 429 with `retry-after`, or 403.
         status: u16 = 429,
-        /// What is done where the name cannot be read (a body that is too long or damaged, or two names): `pass` or `refuse`.
+        /// What is done where the name cannot be read (a body that is too long or damaged or of another type than form or JSON, or two
+        /// names): `refuse` or `pass`. A body that is read and names nobody, as passkeys send, passes.
         unreadable: UnreadableLogin,
     }
 }

@@ -5,7 +5,7 @@
 use arbitrary::Unstructured;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use stepgate::signals::login::{BodyKind, LoginBody, LoginFields};
+use stepgate::signals::login::{BodyKind, LoginBody, LoginFields, Named};
 use stepgate::signals::request::Field;
 
 /// Longest name, in bytes.
@@ -16,6 +16,7 @@ fn fields(mode: u8) -> LoginFields {
     LoginFields {
         basic: mode & 1 == 0,
         names: ["username", "user[email]"].map(str::to_owned).to_vec(),
+        query: true,
         token_endpoint: mode & 2 == 2,
         fold_case: mode & 4 == 4,
     }
@@ -47,13 +48,14 @@ fn bounded(name: &Field<String>) {
 }
 
 fn raw(fields: &LoginFields, kind: BodyKind, data: &[u8]) {
-    let read = || fields.name(Field::Absent, LoginBody::Whole(kind, data));
+    let read = || fields.name(Named::default(), LoginBody::Whole(kind, data));
     let name = read();
     bounded(&name);
     assert_eq!(name, read());
     let user = fields.user(Field::Present(data));
     bounded(&user);
-    bounded(&fields.name(user, LoginBody::Whole(kind, data)));
+    let named = fields.named(Field::Present(data), data);
+    bounded(&fields.name(named, LoginBody::Whole(kind, data)));
 }
 
 /// Content type and coding as the client sends them.
@@ -65,7 +67,7 @@ fn typed(fields: &LoginFields, data: &[u8]) {
     match BodyKind::of(kind, encoding) {
         Some(kind) => raw(fields, kind, body),
         None => {
-            let name = fields.name(Field::Absent, LoginBody::Unreadable);
+            let name = fields.name(Named::default(), LoginBody::Unreadable);
             assert!(fields.token_endpoint || name == Field::Malformed);
         }
     }
@@ -93,8 +95,16 @@ fn meant(fields: &LoginFields, input: &mut Unstructured<'_>) -> arbitrary::Resul
         escaped(name),
         escaped(PASSWORD)
     );
-    let read = |kind, body: &[u8]| fields.name(Field::Absent, LoginBody::Whole(kind, body));
+    let read = |kind, body: &[u8]| fields.name(Named::default(), LoginBody::Whole(kind, body));
     assert_eq!(read(BodyKind::Form, form.as_bytes()), expected, "{form}");
+    let asked = fields.named(Field::Absent, form.as_bytes());
+    assert_eq!(
+        fields.name(asked.clone(), LoginBody::None),
+        expected,
+        "{form}"
+    );
+    let same = LoginBody::Whole(BodyKind::Form, form.as_bytes());
+    assert_eq!(fields.name(asked, same), expected, "{form}");
     let object = serde_json::json!({ "password": PASSWORD, "username": name, "other": other });
     assert_eq!(
         read(BodyKind::Json, object.to_string().as_bytes()),
