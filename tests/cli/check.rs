@@ -132,7 +132,7 @@ fn tiers_that_enforce_on_nobody_are_named() {
     let named = |tiers: &str| {
         work.write(
             "policy.yaml",
-            &format!(
+            format!(
                 "mode: enforce\ncredentials: {{ api_keys: {{ header: x-api-key, keys: [{{ sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad }}] }} }}\ntiers:\n{tiers}"
             ),
         );
