@@ -37,6 +37,13 @@ pub const fn hour(now: u32) -> u16 {
     (now / HOUR) as u16
 }
 
+/// When an [`hour`] that is past at `now` began, in seconds since 1970.
+#[must_use]
+pub const fn began(hour: u16, now: u32) -> u32 {
+    let past = ((now / HOUR) as u16).wrapping_sub(hour);
+    (now / HOUR).saturating_sub(past as u32) * HOUR
+}
+
 /// Day since 1970; it fits 16 bits until 2149.
 #[must_use]
 pub const fn day(now: u32) -> u16 {
@@ -52,6 +59,16 @@ mod tests {
         assert_eq!(factor(10, 10), 1.0);
         assert_eq!(factor(10, 5), 1.0);
         assert!((factor(0, 120 * DAY) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_hour_is_told_as_a_time_however_often_the_count_of_hours_came_round() {
+        for now in [0, 1_700_000_000, 65_536 * HOUR * 5 + 7, u32::MAX] {
+            for earlier in [0, 1, 30 * HOUR, 300 * DAY] {
+                let then = now.saturating_sub(earlier);
+                assert_eq!(began(hour(then), now), then / HOUR * HOUR);
+            }
+        }
     }
 
     #[test]

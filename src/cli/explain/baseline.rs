@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use stepgate::baseline::decay::DAY;
+use stepgate::baseline::decay::began;
 use stepgate::baseline::hours::Hours;
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::values::Values;
@@ -90,12 +90,12 @@ impl Baseline {
             first: moment(record.created),
             last: moment(record.last_event),
             young: record.is_young(now),
-            countries: parts(&network.country, country),
-            providers: parts(&network.asn, provider),
+            countries: parts(&network.country, now, country),
+            providers: parts(&network.asn, now, provider),
             addresses: network.address.entries().len(),
             networks: network.prefix.entries().len(),
-            browsers: parts(&client.browser, browser),
-            systems: parts(&client.os, |key| {
+            browsers: parts(&client.browser, now, browser),
+            systems: parts(&client.os, now, |key| {
                 format!("{} ({})", system((key >> 8) as u16), form(key & 0xff))
             }),
             user_agents: client.user_agent.entries().len(),
@@ -108,7 +108,7 @@ impl Baseline {
 }
 
 /// The values of a table, the commonest first.
-fn parts<const N: usize>(values: &Values<N>, name: impl Fn(u32) -> String) -> Vec<Part> {
+fn parts<const N: usize>(values: &Values<N>, now: u32, name: impl Fn(u32) -> String) -> Vec<Part> {
     let total: f64 = values
         .entries()
         .iter()
@@ -120,8 +120,7 @@ fn parts<const N: usize>(values: &Values<N>, name: impl Fn(u32) -> String) -> Ve
         .map(|value| Part {
             name: name(value.key),
             share: libm::round(1000.0 * f64::from(value.count) / total) / 1000.0,
-            on_probation_since: (!value.is_established())
-                .then(|| moment(u32::from(value.since) * DAY)),
+            on_probation_since: (!value.is_established()).then(|| moment(began(value.since, now))),
         })
         .collect();
     parts.sort_by(|a, b| {
