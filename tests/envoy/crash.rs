@@ -30,6 +30,15 @@ struct Fragile {
 }
 
 impl Fragile {
+    /// Both workers answer, and know alice's home.
+    fn kept_its_baseline(&self) {
+        until("both workers", || {
+            (0..16).all(|_| self.home(60).status == 200).then_some(())
+        });
+        assert_eq!(self.away(10).status, 401, "alice's home is known");
+        assert_eq!(self.envoy.stat("wasmcustom.stepgate_bad_pages_total"), 0);
+    }
+
     fn start(workers: u32, callback: &str, most: i32, failing: &Value) -> Option<Self> {
         let shipped = fs::read(module()?).unwrap();
         Self::with(workers, trapping(&shipped, callback, most), failing)
@@ -164,13 +173,7 @@ fn a_vm_that_reloads_keeps_the_baseline_and_answers_every_request() {
     });
     fragile.envoy.wait_for_log("wasm_fail_stream");
     assert!(fragile.envoy.stat("wasm.stepgate.vm_reload_success") > 0);
-    until("both workers", || {
-        (0..16)
-            .all(|_| fragile.home(60).status == 200)
-            .then_some(())
-    });
-    assert_eq!(fragile.away(10).status, 401, "alice's home is known");
-    assert_eq!(fragile.envoy.stat("wasmcustom.stepgate_bad_pages_total"), 0);
+    fragile.kept_its_baseline();
 }
 
 #[test]
@@ -220,13 +223,7 @@ fn a_vm_that_dies_in_a_tick_is_made_anew_and_answers_every_request() {
             assert!(failed * 2 < answers.len(), "{failed} of {}", answers.len());
         }
     });
-    until("both workers", || {
-        (0..16)
-            .all(|_| fragile.home(60).status == 200)
-            .then_some(())
-    });
-    assert_eq!(fragile.away(10).status, 401, "alice's home is known");
-    assert_eq!(fragile.envoy.stat("wasmcustom.stepgate_bad_pages_total"), 0);
+    fragile.kept_its_baseline();
 }
 
 #[test]
