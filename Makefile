@@ -56,11 +56,16 @@ lint: wasm-targets ## Formatting, clippy natively and for the module, documentat
 	cargo clippy --package stepgate-envoy --target wasm32-wasip1 -- -D warnings
 	RUSTDOCFLAGS="-D warnings -D rustdoc::missing-crate-level-docs" cargo doc --workspace --all-features --no-deps --quiet
 
+# The stack of a VM, in bytes: `cargo test --test module the_stack` says how deep it is used. It lies below everything else, so that
+# one that overflows traps.
+STACK := 262144
+
 # The module must not tell where it was built: of paths only what lies below is left. Between the flags stands 0x1f.
 .PHONY: wasm
 wasm: wasm-targets ## Build the module: target/stepgate.wasm
 	@cargo fetch --quiet --locked --target wasm32-wasip1
-	@flags="--remap-path-prefix=$(CURDIR)=/stepgate"; \
+	@flags="-Clink-arg=-zstack-size=$(STACK)"; \
+	flags+=$$'\x1f'"--remap-path-prefix=$(CURDIR)=/stepgate"; \
 	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do \
 	  flags+=$$'\x1f'"--remap-path-prefix=$$crates=/crates"; \
 	done; \

@@ -83,7 +83,9 @@ impl Crowd {
             self.flush(metrics);
         } else if mark != self.mark.get() {
             let (value, _) = self.memory.open_sealed(format_args!("population{VERSION}"));
-            self.replace(value.and_then(|value| Population::decode(&value)));
+            if let Some(value) = value {
+                self.copy.replace(self.decoded(value));
+            }
             self.mark.set(mark);
         }
     }
@@ -97,10 +99,11 @@ impl Crowd {
         });
     }
 
-    fn replace(&self, shared: Option<Population>) {
-        if let Some(shared) = shared {
-            self.copy.replace(shared);
-        }
+    /// Everybody's population in the place of the copy, which goes first: memory that was taken is never given back, so the two are
+    /// not held at once. One that cannot be read, though its seal holds, is as none.
+    fn decoded(&self, value: Vec<u8>) -> Population {
+        drop(self.copy.take());
+        Population::decode(&value).unwrap_or_default()
     }
 
     /// Teaches everybody's population the pending lessons, and takes it over.
@@ -119,17 +122,19 @@ impl Crowd {
     fn change(&self, metrics: &Metrics, change: impl Fn(&mut Population)) -> bool {
         for _ in 0..TRIES {
             let (value, cas) = self.memory.open_sealed(format_args!("population{VERSION}"));
-            // Memory that was taken is never given back: room for what is to come, but not for twice as much.
+            // Room for what is to come, but not for twice as much.
             let room = value.as_ref().map_or(0, Vec::len) / 8 * 9 + GROWTH;
-            let mut shared = value
-                .and_then(|value| Population::decode(&value))
-                .unwrap_or_default();
+            let found = value.is_some();
+            let mut shared = value.map_or_else(Population::default, |value| self.decoded(value));
             change(&mut shared);
             let name = format_args!("population{VERSION}");
             let encode = |bytes: &mut Vec<u8>| shared.encode(bytes);
             let written = self.memory.set_written(name, cas, room, encode);
+            // Where there was none, and it cannot be written, this VM keeps what it has.
+            if found || written.is_ok() {
+                self.copy.replace(shared);
+            }
             if written.is_ok() {
-                self.replace(Some(shared));
                 // After the value: who sees the new mark finds the new value. This VM looks once more than it needs to.
                 let mark = format_args!("population{VERSION}-mark");
                 let _unmarked = self.memory.set(mark, b"1", 0);

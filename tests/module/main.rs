@@ -33,6 +33,7 @@ mod owasp;
 mod played;
 mod receipts;
 mod snapshot;
+mod stack;
 mod upgrade;
 mod verdicts;
 

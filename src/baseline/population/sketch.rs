@@ -26,32 +26,33 @@ fn cells(kind: u64, key: u32) -> [usize; ROWS] {
     cells
 }
 
-/// Decayed counts of values of several kinds.
-#[derive(Clone, Debug, PartialEq)]
+/// Decayed counts of values of several kinds. No cells at all until one counts: most of a population is they.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sketch(Vec<f32>);
-
-impl Default for Sketch {
-    fn default() -> Self {
-        Self(vec![0.0; WIDTH * ROWS])
-    }
-}
 
 impl Sketch {
     pub(super) fn count(&self, kind: u64, key: u32) -> f64 {
         cells(kind, key)
             .iter()
-            .filter_map(|cell| self.0.get(*cell))
-            .fold(f32::INFINITY, |least, count| least.min(*count))
+            .map(|cell| self.0.get(*cell).copied().unwrap_or_default())
+            .fold(f32::INFINITY, f32::min)
             .into()
     }
 
     /// Counts one event: only the smallest cells grow.
     pub(super) fn add(&mut self, kind: u64, key: u32) {
         let grown = self.count(kind, key) as f32 + 1.0;
+        self.make_room();
         for cell in cells(kind, key) {
             if let Some(count) = self.0.get_mut(cell) {
                 *count = count.max(grown);
             }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.0.is_empty() {
+            self.0 = vec![0.0; WIDTH * ROWS];
         }
     }
 
@@ -77,7 +78,11 @@ impl Sketch {
     pub(super) fn decode(input: &mut Reader<'_>) -> Option<Self> {
         let mut sketch = Self::default();
         let mut cell = 0usize;
-        for _ in 0..input.u32()? {
+        let used = input.u32()?;
+        if used > 0 {
+            sketch.make_room();
+        }
+        for _ in 0..used {
             cell = cell.checked_add(input.u32()? as usize)?;
             *sketch.0.get_mut(cell)? = input.count()?;
         }
@@ -88,6 +93,17 @@ impl Sketch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_was_counted_takes_no_room_and_counts_as_nothing() {
+        let empty = Sketch::default();
+        assert_eq!(empty.0.capacity(), 0);
+        assert_eq!(empty.count(1, 7).to_bits(), 0.0_f64.to_bits());
+        let mut bytes = Vec::new();
+        empty.encode(&mut Writer(&mut bytes));
+        let decoded = Sketch::decode(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(decoded.0.capacity(), 0);
+    }
 
     #[test]
     fn never_undercounts() {

@@ -89,6 +89,14 @@ impl Host {
         memory.map_or(0, |memory| memory.data(&self.store).len())
     }
 
+    /// The memory itself.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        let memory = self
+            .instance
+            .and_then(|instance| instance.get_memory(&self.store, "memory"));
+        memory.map_or(&mut [], |memory| memory.data_mut(&mut self.store))
+    }
+
     /// Calls any export with `i32` arguments. `None` if there is no such export, or it returns nothing.
     pub fn call(&mut self, export: &str, arguments: &[i32]) -> Result<Option<i32>, Trap> {
         if let Some(trap) = &self.dead {
