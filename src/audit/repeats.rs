@@ -2,6 +2,8 @@
 //! May use: the record of a decision; time is an argument.
 //! Must not: grow with what strangers send, or lose a count: what leaves the table is said.
 
+use std::collections::BinaryHeap;
+
 use serde_json::json;
 
 use super::Record;
@@ -123,9 +125,8 @@ pub fn kind_of_line(record: &Record<'_>, key: &HashKey) -> u64 {
     let decision = &record.assessment.decision;
     bytes.extend([0, decision.would as u8, decision.mode as u8]);
     let reasons = record.assessment.reasons.iter();
-    let mut reasons: Vec<u8> = reasons.map(|piece| piece.reason as u8).collect();
-    reasons.sort_unstable();
-    bytes.extend(reasons);
+    let reasons: BinaryHeap<u8> = reasons.map(|piece| piece.reason as u8).collect();
+    bytes.extend(reasons.into_sorted_vec());
     key.hash64(Domain::Decision, &bytes)
 }
 

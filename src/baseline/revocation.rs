@@ -2,7 +2,7 @@
 //! May use: the names of a credential.
 //! Must not: read a clock, fetch anything, or grow past its bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::signals::credential::Names;
 
@@ -70,13 +70,12 @@ impl Revocations {
         }
         let excess = self.0.len().saturating_sub(MOST);
         if excess > 0 {
-            let mut ends: Vec<(u32, u64)> = self
+            let ends: Vec<(u32, u64)> = self
                 .0
                 .iter()
                 .map(|(name, entry)| (entry.until, *name))
                 .collect();
-            ends.sort_unstable();
-            for (_, name) in ends.iter().take(excess) {
+            for (_, name) in BinaryHeap::from(ends).into_sorted_vec().iter().take(excess) {
                 self.0.remove(name);
             }
         }

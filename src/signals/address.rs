@@ -2,6 +2,7 @@
 //! May use: std only. Must not: resolve names, read headers, keep hash-map order.
 //! IPv4 lives inside the 16 bytes as `::ffff:a.b.c.d`, so one form serves both families.
 
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -329,8 +330,8 @@ impl CidrSet {
     }
 }
 
-fn merged(mut ranges: Vec<(Address, Address)>) -> Vec<(Address, Address)> {
-    ranges.sort_unstable();
+fn merged(ranges: Vec<(Address, Address)>) -> Vec<(Address, Address)> {
+    let mut ranges = BinaryHeap::from(ranges).into_sorted_vec();
     ranges.dedup_by(|next, kept| {
         let touches = next.0.0 <= kept.1.0.saturating_add(1);
         if touches {

@@ -2,6 +2,8 @@
 //! May use the marks of proofs; `now` is an argument.
 //! Must not grow beyond its page, whoever sends proofs.
 
+use std::collections::BinaryHeap;
+
 use super::dpop::Mark;
 
 /// Bytes of a mark: hash, key and last second, little-endian.
@@ -76,8 +78,8 @@ impl UsedProofs {
 
     /// The key with most marks, `coming` first among equals.
     fn most_used(&self, coming: u32) -> u32 {
-        let mut keys: Vec<u32> = self.0.iter().map(|used| used.key).collect();
-        keys.sort_unstable();
+        let keys: BinaryHeap<u32> = self.0.iter().map(|used| used.key).collect();
+        let keys = keys.into_sorted_vec();
         let runs = keys.chunk_by(|a, b| a == b);
         let longest = runs.max_by_key(|run| (run.len(), run.first() == Some(&coming)));
         longest.and_then(<[u32]>::first).copied().unwrap_or(coming)
