@@ -1,6 +1,6 @@
-//! Where something was measured, in one line; and which core a process may use.
-//! May read `/proc` and ask programs for their version.
-//! Must not change more than the cores of processes the benchmark itself began.
+//! Where something was measured, in one line.
+//! May read `/proc` and ask programs for the date and their version.
+//! Must not fail where one of them says nothing.
 
 use std::fs;
 use std::path::Path;
@@ -18,11 +18,11 @@ pub(crate) fn describe(envoy: &Path, module: &Path) -> String {
     // `PATH  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`
     let version = said(&envoy.to_string_lossy(), &["--version"]);
     let version = version.as_deref().and_then(|line| line.rsplit('/').nth(3));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bytes = fs::metadata(module).map_or(0, |file| file.len());
     format!(
-        "{date}; {}, {} cores, Linux {}; Envoy {}; module {} KB; load {}",
+        "{date}; {}, {cores} cores, Linux {}; Envoy {}; module {} KB; load {}",
         model.as_deref().unwrap_or("unknown processor"),
-        cores(),
         kernel.trim(),
         version.unwrap_or("?"),
         bytes / 1000,
@@ -34,20 +34,6 @@ pub(crate) fn describe(envoy: &Path, module: &Path) -> String {
 pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or("?").to_owned()
-}
-
-/// How many there are.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Keeps all threads of a process to one core, by `taskset` of util-linux; whether that worked.
-pub(crate) fn pin(pid: u32, core: usize) -> bool {
-    said(
-        "taskset",
-        &["-a", "-p", "-c", &core.to_string(), &pid.to_string()],
-    )
-    .is_some()
 }
 
 /// What a program prints, if it ran and was content.

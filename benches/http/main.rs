@@ -11,6 +11,7 @@
 
 mod callgrind;
 mod client;
+mod cores;
 mod filters;
 mod instructions;
 mod load;
@@ -66,7 +67,15 @@ fn main() -> Result<(), String> {
 fn measure(plans: &[Plan<'_>], authz: u16) -> Result<(), String> {
     let started = plans.iter().map(|plan| plan.start(authz, &[], usize::MAX));
     let mut running = started.collect::<Result<Vec<_>, _>>()?;
-    pin(plans, &running);
+    let single = plans
+        .iter()
+        .zip(&running)
+        .filter(|(plan, _)| plan.workers == 1);
+    if !cores::part(single.map(|(_, running)| running)) {
+        println!(
+            "NOTE: Envoy and the generator share cores: there is only one, or no `taskset` (Debian: util-linux)"
+        );
+    }
     let mut measured: Vec<Measured> = plans
         .iter()
         .map(|plan| Measured::new(plan.name, plan.over))
@@ -116,22 +125,4 @@ fn in_turn(count: usize, round: usize) -> Vec<usize> {
         order.reverse();
     }
     order
-}
-
-/// Gives the Envoys with one worker a core, and the generator another, where there are two.
-fn pin(plans: &[Plan<'_>], running: &[Running<'_>]) {
-    let single = plans
-        .iter()
-        .zip(running)
-        .filter(|(plan, _)| plan.workers == 1);
-    let pinned = machine::cores() > 1
-        && machine::pin(std::process::id(), 1)
-        && single.fold(true, |all, (_, running)| {
-            machine::pin(running.envoy.pid(), 0) && all
-        });
-    if !pinned {
-        println!(
-            "NOTE: Envoy and the generator share cores: there is only one, or no `taskset` (Debian: util-linux)"
-        );
-    }
 }
