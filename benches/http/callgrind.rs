@@ -81,11 +81,17 @@ impl Callgrind {
         self.tell(pid, &["dump"])?;
         let path = format!("{}.{number}", self.out.display());
         let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let count = read(&text);
         let _ = fs::remove_file(&path);
-        match count.all() {
-            0 => Err(format!("{path}: nothing was counted")),
-            _ => Ok(count),
+        let count = read(&text);
+        // What callgrind itself says it is: else the format is not what is read here.
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+        let total: Option<u64> = total.and_then(|total| total.trim().parse().ok());
+        match total {
+            Some(total) if total > 0 && count.all() == total => Ok(count),
+            _ => Err(format!(
+                "{path}: {} instructions found, {total:?} announced",
+                count.all()
+            )),
         }
     }
 

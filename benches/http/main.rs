@@ -53,19 +53,24 @@ fn main() -> Result<(), String> {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let (material, dir) = (Material::mint(), TempDir::new());
+    let counting = std::env::args().any(|argument| argument == "--instructions");
+    let identities = match counting {
+        true => requests::FEWER_IDENTITIES,
+        false => requests::IDENTITIES,
+    };
+    let (material, dir) = (Material::mint(identities), TempDir::new());
     let plans = setups::plans(&material, &dir, &words)?;
     let service = setups::service()?;
     println!("{}", machine::describe(&envoy, &module));
     let authz = service.address().port();
-    match std::env::args().any(|argument| argument == "--instructions") {
+    match counting {
         true => instructions::count(&plans, authz, &dir, words.is_empty()),
         false => measure(&plans, authz),
     }
 }
 
 fn measure(plans: &[Plan<'_>], authz: u16) -> Result<(), String> {
-    let started = plans.iter().map(|plan| plan.start(authz, &[], usize::MAX));
+    let started = plans.iter().map(|plan| plan.start(authz, &[]));
     let mut running = started.collect::<Result<Vec<_>, _>>()?;
     let single = plans
         .iter()

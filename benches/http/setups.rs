@@ -7,7 +7,7 @@ use stepgate_testkit::envoy::{Envoy, Setup, TempDir};
 
 use crate::client;
 use crate::filters::{ISSUER, bootstrap, ext_authz, jwt_authn, lua, no_op, policy, stepgate, wasm};
-use crate::requests::{IDENTITIES, KNOWN, Material};
+use crate::requests::{KNOWN, Material};
 
 pub(crate) const BARE: &str = "no filter";
 pub(crate) const BARE_TWO_WORKERS: &str = "no filter, two workers";
@@ -56,21 +56,15 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Starts it, under another program if words are given, and asks the last `most` of what it is asked before.
-    pub(crate) fn start(
-        &self,
-        authz: u16,
-        under: &[String],
-        most: usize,
-    ) -> Result<Running<'a>, String> {
+    /// Starts it, under another program if words are given, and asks what it is asked before.
+    pub(crate) fn start(&self, authz: u16, under: &[String]) -> Result<Running<'a>, String> {
         let envoy = Setup::new(&bootstrap(&self.filters, Some(authz)))
             .concurrency(self.workers)
             .wasm_log("error")
             .under(under)
             .start()?;
         let mut clients = client::open(envoy.address()).map_err(|error| error.to_string())?;
-        let few = self.before.len().saturating_sub(most);
-        client::ask_all(&mut clients, self.before.iter().skip(few), self.status)?;
+        client::ask_all(&mut clients, self.before.iter(), self.status)?;
         let mut running = Running {
             name: self.name,
             clients,
@@ -246,7 +240,7 @@ pub(crate) fn plans<'a>(
             ..ours(
                 "stepgate, HS256, 300 of 100,000 with known tokens",
                 many(),
-                &everybody[IDENTITIES - KNOWN..],
+                &everybody[everybody.len() - KNOWN..],
                 NOTHING,
             )
         },
