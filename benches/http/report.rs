@@ -76,8 +76,13 @@ fn ratio(one: Option<[f64; 2]>, other: Option<[f64; 2]>) -> Option<[f64; 2]> {
 }
 
 fn pair(values: Option<[f64; 2]>, digits: usize) -> String {
-    values.map_or_else(String::new, |[median, low]| {
-        format!("{median:.digits$} {low:>6.digits$}")
+    let text = |value: f64| match value.is_nan() {
+        // All stretches were disturbed.
+        true => "-".to_owned(),
+        false => format!("{value:.digits$}"),
+    };
+    values.map_or_else(String::new, |[first, second]| {
+        format!("{} {:>6}", text(first), text(second))
     })
 }
 
