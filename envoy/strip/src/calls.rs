@@ -16,7 +16,7 @@ use walrus::{ConstExpr, ElementItems, ElementKind, FunctionId, Module, RefType, 
 
 /// From so many instructions on a function is called through the table. An indirect call costs some ten instructions more: less
 /// than the work of a function of this size, while smaller ones are called hundreds of times in a request.
-pub(crate) const LARGE: usize = 60;
+pub(crate) const LARGE: usize = 120;
 
 /// Turns every direct call of a large function into one through the table.
 ///
