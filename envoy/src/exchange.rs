@@ -130,7 +130,8 @@ impl Exchange {
                 action: b"",
             },
         };
-        let mut features = Features::of(&signals, &shared.key).of_class(tier.class);
+        let features = presented.features(&signals, &shared.key);
+        let mut features = features.of_class(tier.class);
         if let Some(attempt) = &expected {
             features = attempt.told_in(features, &shared.key);
         }
