@@ -81,13 +81,16 @@ pub fn observe(
     known: &Known<'_>,
 ) -> Observation {
     // Written even if nothing is learned: else it would be set back to another time by every request.
+    let mut room = None;
     let set_back = known
         .identity
         .filter(|record| record.is_ahead(features.now))
-        .map(|record| record.as_of(features.now).into_owned());
-    let known = known.with_identity(set_back.as_ref().or(known.identity));
+        .map(|record| record.as_of(features.now, &mut room));
+    let known = known.with_identity(set_back.or(known.identity));
     let mut seen = learned(features, assessment, outcome, &known);
-    seen.record = seen.record.or(set_back);
+    if seen.record.is_none() {
+        seen.record = set_back.cloned();
+    }
     seen
 }
 
@@ -116,7 +119,11 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
                 seen.teach(event(features, novel, record, population));
-                seen.record = Some(learn(features, novel, shared, record));
+                let own = seen.record.insert(match record {
+                    Some(record) => record.clone(),
+                    None => IdentityRecord::new(features.now),
+                });
+                learn(features, novel, shared, own);
                 let ordinary = assessment.attempt.ordinary && !novel.surprising;
                 seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
             }
@@ -250,15 +257,7 @@ fn event(
     }))
 }
 
-fn learn(
-    features: &Features,
-    novel: &Novel,
-    shared: bool,
-    record: Option<&IdentityRecord>,
-) -> IdentityRecord {
-    let mut record = record
-        .cloned()
-        .unwrap_or_else(|| IdentityRecord::new(features.now));
+fn learn(features: &Features, novel: &Novel, shared: bool, record: &mut IdentityRecord) {
     record.decay_to(features.now);
     if record.history == 0 {
         // It may have been challenged long before.
@@ -322,12 +321,11 @@ fn learn(
         // However fast the journey was, the owner made it: it is over, and no request to come is a part of it.
         record.places.clear();
     }
-    remember_place(features, surprising || shared, &mut record);
-    remember_use(features, &mut record);
+    remember_place(features, surprising || shared, record);
+    remember_use(features, record);
     if features.session != 0 {
         record.remember_session(begin(features));
     }
-    record
 }
 
 fn remember_use(features: &Features, record: &mut IdentityRecord) {

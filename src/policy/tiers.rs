@@ -130,6 +130,9 @@ impl Tier {
 /// The first of `tiers` that holds for `route`, else `default`. Where upstreams may read its path differently and that makes
 /// another tier, the stricter one: which of them stands behind is not known here.
 pub(super) fn of_route<'t>(tiers: &'t [Tier], default: &'t Tier, route: &Route<'_>) -> &'t Tier {
+    if tiers.is_empty() {
+        return default;
+    }
     let sent = Sent::new(route.path);
     let mut found: Option<&Tier> = None;
     for read in sent.readings() {
