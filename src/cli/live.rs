@@ -153,8 +153,8 @@ impl Live {
             None => outcome(event),
         };
         if let Some(outcome) = outcome {
-            let seen = observe(features, &assessment, outcome, &known);
-            self.learn(features, &assessment, seen);
+            let mut seen = observe(features, &assessment, outcome, &known);
+            self.learn(features, &assessment, &mut seen);
         }
         if let Some(locator) = followed {
             let response = Response {
@@ -164,12 +164,14 @@ impl Live {
             };
             let ongoing = self.behaviour.ongoing(locator);
             let closed = observe::follow(features, &assessment, response, ongoing);
-            self.behaviour.learn(locator, closed, &mut self.population);
+            if let Some(closed) = closed {
+                self.behaviour.learn(locator, &closed, &mut self.population);
+            }
         }
         assessment
     }
 
-    fn learn(&mut self, features: &Features, assessment: &Assessment, seen: Observation) {
+    fn learn(&mut self, features: &Features, assessment: &Assessment, seen: &mut Observation) {
         for lesson in &seen.lessons {
             self.population.learn(lesson);
         }
@@ -178,7 +180,7 @@ impl Live {
                 self.memory.teach(key, lesson, &self.key);
             }
         }
-        if let (Some(locator), Some(record)) = (features.identity, seen.record) {
+        if let (Some(locator), Some(record)) = (features.identity, seen.record.take()) {
             self.memory.store(locator, record, &self.key);
             if matches!(assessment.lesson, Lesson::Event(_)) {
                 self.learned += 1;

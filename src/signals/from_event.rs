@@ -101,7 +101,8 @@ fn subject<'e>(user: &'e str, event: &'e Event<'_>, services: &[String]) -> Subj
         kind,
         group: match event.group.as_deref().filter(|group| !group.is_empty()) {
             Some(group) => Cow::Borrowed(group),
-            None => Cow::Owned([kind.as_str(), ":", client_id].concat()),
+            None if client_id.is_empty() => Cow::Borrowed(kind.prefix()),
+            None => Cow::Owned([kind.prefix(), client_id].concat()),
         },
         client_id: Cow::Borrowed(client_id),
     }
@@ -125,10 +126,11 @@ fn network<'e>(event: &'e Event<'_>) -> NetworkSignals<'e> {
     NetworkSignals {
         address: match event.ip.as_deref() {
             None | Some("" | "-") => Field::Absent,
-            // Logs that spare people hold a prefix.
             Some(text) => {
-                let address = text.split_once('/').map_or(text, |(address, _)| address);
-                Address::parse(address).map_or(Field::Malformed, Field::Present)
+                // Logs that spare people hold a prefix.
+                let of_prefix = || Address::parse(text.split_once('/')?.0);
+                let address = Address::parse(text).or_else(of_prefix);
+                address.map_or(Field::Malformed, Field::Present)
             }
         },
         asn: Field::from(event.asn.filter(|asn| *asn != 0)),

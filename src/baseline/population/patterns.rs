@@ -143,11 +143,12 @@ impl Patterns {
             let Some(cells) = self.group_mut(g) else {
                 continue;
             };
-            for (p, (e, c)) in expect.iter_mut().zip(cells).enumerate() {
+            // Apart, since a processor divides several numbers at once.
+            let before = cells.map(Cell::kappa);
+            for (p, ((e, c), kappa)) in expect.iter_mut().zip(cells).zip(before).enumerate() {
                 if *e <= 0.0 {
                     continue;
                 }
-                let before = c.kappa();
                 c.expected += *e as f32;
                 if p == shown {
                     c.seen += 1.0;
@@ -157,7 +158,7 @@ impl Patterns {
                     c.seen /= 2.0;
                     c.expected /= 2.0;
                 }
-                *e *= before;
+                *e *= kappa;
             }
         }
     }

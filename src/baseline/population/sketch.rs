@@ -38,17 +38,21 @@ impl Default for Sketch {
 
 impl Sketch {
     pub(super) fn count(&self, kind: u64, key: u32) -> f64 {
-        cells(kind, key)
+        self.least(cells(kind, key)).into()
+    }
+
+    fn least(&self, cells: [usize; ROWS]) -> f32 {
+        cells
             .iter()
             .filter_map(|cell| self.0.get(*cell))
             .fold(f32::INFINITY, |least, count| least.min(*count))
-            .into()
     }
 
     /// Counts one event: only the smallest cells grow.
     pub(super) fn add(&mut self, kind: u64, key: u32) {
-        let grown = self.count(kind, key) as f32 + 1.0;
-        for cell in cells(kind, key) {
+        let cells = cells(kind, key);
+        let grown = self.least(cells) + 1.0;
+        for cell in cells {
             if let Some(count) = self.0.get_mut(cell) {
                 *count = count.max(grown);
             }

@@ -7,8 +7,8 @@ use stepgate::signals::keyed::Locator;
 
 use crate::cli::located::Located;
 
-/// How many lie ready: about one MiB, which the second cache of a core holds.
-const READY: usize = 512;
+/// How many lie ready: half a MiB, which the second cache of a core holds.
+const READY: usize = 256;
 
 /// Records by locator.
 #[derive(Debug)]
@@ -50,11 +50,7 @@ impl Identities {
         }
         let known = self.bytes.get(&locator);
         if let Some(record) = known.and_then(|bytes| IdentityRecord::decode(bytes)) {
-            self.put(Ready {
-                locator,
-                changed: false,
-                record,
-            });
+            self.put(locator, record, false);
         }
     }
 
@@ -70,21 +66,26 @@ impl Identities {
             // From now on it counts.
             self.bytes.entry(locator).or_default();
         }
-        self.put(Ready {
-            locator,
-            changed: true,
-            record,
-        });
+        self.put(locator, record, true);
     }
 
-    fn put(&mut self, new: Ready) {
-        let Some(slot) = self.ready.get_mut(place(new.locator)) else {
+    fn put(&mut self, locator: Locator, record: IdentityRecord, changed: bool) {
+        let Some(slot) = self.ready.get_mut(place(locator)) else {
             return;
         };
-        if let Some(old) = slot.as_ref().filter(|old| old.locator != new.locator) {
-            old.put_away(&mut self.bytes, &mut self.buffer);
+        if let Some(old) = slot {
+            if old.locator != locator {
+                old.put_away(&mut self.bytes, &mut self.buffer);
+            }
+            (old.locator, old.changed) = (locator, changed);
+            old.record = record;
+        } else {
+            *slot = Some(Ready {
+                locator,
+                changed,
+                record,
+            });
         }
-        *slot = Some(new);
     }
 
     /// Number of identities.
