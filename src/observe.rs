@@ -34,8 +34,9 @@ const AT_ONCE: u32 = 10;
 /// What was learned from one request.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Observation {
-    /// The record as it is now; absent: nothing changed, nothing is written.
-    pub record: Option<IdentityRecord>,
+    /// The record as it is now; absent: nothing changed, nothing is written. Most requests change nothing, and a record is more
+    /// than two thousand bytes.
+    pub record: Option<Box<IdentityRecord>>,
     /// What everybody learns.
     pub lessons: ArrayVec<population::Lesson, 2>,
     /// What the name learns that was tried: the record at [`Features::tried`].
@@ -89,7 +90,7 @@ pub fn observe(
     let known = known.with_identity(set_back.or(known.identity));
     let mut seen = learned(features, assessment, outcome, &known);
     if seen.record.is_none() {
-        seen.record = set_back.cloned();
+        seen.record = set_back.cloned().map(Box::new);
     }
     seen
 }
@@ -119,10 +120,10 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
                 seen.teach(event(features, novel, record, population));
-                let own = seen.record.insert(match record {
+                let own = seen.record.insert(Box::new(match record {
                     Some(record) => record.clone(),
                     None => IdentityRecord::new(features.now),
-                });
+                }));
                 learn(features, novel, shared, own);
                 let ordinary = assessment.attempt.ordinary && !novel.surprising;
                 seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
@@ -131,9 +132,11 @@ fn learned(
         Lesson::Move if succeeded => advance(features, shared, record, &mut seen),
         Lesson::Event(_) | Lesson::Move => {}
         Lesson::Recovery if succeeded => {
-            seen.record = record.map(|record| IdentityRecord {
-                recovered: record.recovered.max(features.now),
-                ..record.clone()
+            seen.record = record.map(|record| {
+                Box::new(IdentityRecord {
+                    recovered: record.recovered.max(features.now),
+                    ..record.clone()
+                })
             });
         }
         Lesson::Recovery => {}
@@ -141,13 +144,13 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = challenge(features, record);
+            seen.record = challenge(features, record).map(Box::new);
         }
         Lesson::Contain(novel) => {
             if let Some(novel) = novel.as_ref().filter(|_| is_event(features, record)) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = record.map(|record| contain(features, record));
+            seen.record = record.map(|record| Box::new(contain(features, record)));
         }
     }
     if succeeded {
@@ -177,7 +180,7 @@ fn fail(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observa
     seen.teach(population::Lesson::Failure);
     // Whoever is verified already tried another credential than its own.
     seen.record = record.filter(|_| !features.verified).map(|record| {
-        let mut record = record.clone();
+        let mut record = Box::new(record.clone());
         record.decay_to(features.now);
         record.lately.fail(features.prefix, features.now);
         record
@@ -401,7 +404,7 @@ fn advance(
     remember_place(features, shared, &mut record);
     remember_use(features, &mut record);
     record.remember_session(moved);
-    seen.record = Some(record);
+    seen.record = Some(Box::new(record));
 }
 
 /// A denial alone creates no record: a stranger is never denied on a score.

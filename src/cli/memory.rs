@@ -83,7 +83,7 @@ impl Memory {
     }
 
     /// Stores a record.
-    pub(crate) fn store(&mut self, locator: Locator, record: IdentityRecord, key: &HashKey) {
+    pub(crate) fn store(&mut self, locator: Locator, record: Box<IdentityRecord>, key: &HashKey) {
         match self {
             Self::Unbounded { identities, .. } => identities.store(locator, record),
             Self::Pages {
@@ -157,7 +157,7 @@ impl Memory {
     ) {
         for found in records.filter(|found| found.kind == PageKind::Identity) {
             if let Some(record) = IdentityRecord::decode(found.bytes) {
-                self.store(found.locator, record, key);
+                self.store(found.locator, Box::new(record), key);
             }
         }
     }

@@ -7,16 +7,14 @@ use stepgate::signals::keyed::Locator;
 
 use crate::cli::located::Located;
 
-/// How many lie ready: half a MiB, which the second cache of a core holds.
-const READY: usize = 256;
+/// How many lie ready: those of some hundred people at work, in two MiB.
+const READY: usize = 1024;
 
 /// Records by locator.
 #[derive(Debug)]
 pub(crate) struct Identities {
-    /// One that was changed since it was fetched is written when another takes its place; until then what stands here is old, or
-    /// nothing.
     bytes: Located<Box<[u8]>>,
-    /// Each has one place, by its tag.
+    /// Each has one place, by its tag; the one used last holds it.
     ready: Vec<Option<Ready>>,
     buffer: Vec<u8>,
 }
@@ -24,8 +22,7 @@ pub(crate) struct Identities {
 #[derive(Debug)]
 struct Ready {
     locator: Locator,
-    changed: bool,
-    record: IdentityRecord,
+    record: Box<IdentityRecord>,
 }
 
 impl Default for Identities {
@@ -50,7 +47,7 @@ impl Identities {
         }
         let known = self.bytes.get(&locator);
         if let Some(record) = known.and_then(|bytes| IdentityRecord::decode(bytes)) {
-            self.put(locator, record, false);
+            self.put(locator, Box::new(record));
         }
     }
 
@@ -61,30 +58,21 @@ impl Identities {
     }
 
     /// Stores a record.
-    pub(super) fn store(&mut self, locator: Locator, record: IdentityRecord) {
-        if self.fetched(locator).is_none() {
-            // From now on it counts.
-            self.bytes.entry(locator).or_default();
+    pub(super) fn store(&mut self, locator: Locator, record: Box<IdentityRecord>) {
+        self.buffer.clear();
+        record.encode(&mut self.buffer);
+        let known = self.bytes.entry(locator).or_default();
+        if known.len() == self.buffer.len() {
+            known.copy_from_slice(&self.buffer);
+        } else {
+            *known = self.buffer.as_slice().into();
         }
-        self.put(locator, record, true);
+        self.put(locator, record);
     }
 
-    fn put(&mut self, locator: Locator, record: IdentityRecord, changed: bool) {
-        let Some(slot) = self.ready.get_mut(place(locator)) else {
-            return;
-        };
-        if let Some(old) = slot {
-            if old.locator != locator {
-                old.put_away(&mut self.bytes, &mut self.buffer);
-            }
-            (old.locator, old.changed) = (locator, changed);
-            old.record = record;
-        } else {
-            *slot = Some(Ready {
-                locator,
-                changed,
-                record,
-            });
+    fn put(&mut self, locator: Locator, record: Box<IdentityRecord>) {
+        if let Some(slot) = self.ready.get_mut(place(locator)) {
+            *slot = Some(Ready { locator, record });
         }
     }
 
@@ -94,27 +82,8 @@ impl Identities {
     }
 
     /// The bytes of all.
-    pub(super) fn into_bytes(mut self) -> Located<Box<[u8]>> {
-        for ready in self.ready.iter().flatten() {
-            ready.put_away(&mut self.bytes, &mut self.buffer);
-        }
+    pub(super) fn into_bytes(self) -> Located<Box<[u8]>> {
         self.bytes
-    }
-}
-
-impl Ready {
-    fn put_away(&self, bytes: &mut Located<Box<[u8]>>, buffer: &mut Vec<u8>) {
-        if !self.changed {
-            return;
-        }
-        buffer.clear();
-        self.record.encode(buffer);
-        let known = bytes.entry(self.locator).or_default();
-        if known.len() == buffer.len() {
-            known.copy_from_slice(buffer);
-        } else {
-            *known = buffer.as_slice().into();
-        }
     }
 }
 
@@ -142,7 +111,7 @@ mod tests {
                 identities.fetch(at(tag));
                 let known = identities.fetched(at(tag)).map(|record| record.history);
                 assert_eq!(known, (round > 0).then_some(tag as u32 + round));
-                identities.store(at(tag), record(tag as u32 + round + 1));
+                identities.store(at(tag), Box::new(record(tag as u32 + round + 1)));
             }
             assert_eq!(identities.len(), many as usize);
         }
@@ -156,7 +125,7 @@ mod tests {
     #[test]
     fn a_stranger_has_no_record_and_does_not_count() {
         let mut identities = Identities::default();
-        identities.store(at(1), record(1));
+        identities.store(at(1), Box::new(record(1)));
         // The same place, another page, and a page that has the place of another.
         for other in [at(1 + READY as u64), Locator { page: 8, tag: 1 }] {
             identities.fetch(other);
