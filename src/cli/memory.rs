@@ -36,7 +36,7 @@ pub(crate) enum Memory {
         identities: Vec<Page>,
         sources: Vec<Page>,
         /// The record that was fetched.
-        fetched: Option<IdentityRecord>,
+        fetched: Option<Box<IdentityRecord>>,
         buffer: Vec<u8>,
     },
 }
@@ -70,7 +70,10 @@ impl Memory {
                 identities,
                 fetched,
                 ..
-            } => *fetched = find(identities, locator, key).and_then(IdentityRecord::decode),
+            } => {
+                let record = find(identities, locator, key).and_then(IdentityRecord::decode);
+                *fetched = record.map(Box::new);
+            }
         }
     }
 
@@ -78,7 +81,7 @@ impl Memory {
     pub(crate) fn fetched(&self, locator: Locator) -> Option<&IdentityRecord> {
         match self {
             Self::Unbounded { identities, .. } => identities.fetched(locator),
-            Self::Pages { fetched, .. } => fetched.as_ref(),
+            Self::Pages { fetched, .. } => fetched.as_deref(),
         }
     }
 
