@@ -17,7 +17,7 @@ use super::located::Located;
 use identities::Identities;
 
 /// Sources from which on those that are spent are forgotten.
-const SWEPT: usize = 4096;
+const SWEPT: usize = 256;
 
 /// Identities and sources: what is read back is what the filter would read.
 #[derive(Debug)]
