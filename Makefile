@@ -24,7 +24,7 @@ ENVOY_STAMP := $(if $(ENVOY),,$(VENV_STAMP))
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 .PHONY: demo
 demo: wasm $(ENVOY_STAMP) ## Play a story through a real Envoy and show every decision
@@ -95,6 +95,11 @@ reproducible: wasm ## Build the module again in another folder: it must be the s
 .PHONY: bench
 bench: wasm $(ENVOY_STAMP) ## What the filter costs per request, in a real Envoy
 	cargo bench --profile dev --bench http -- $(ONLY)
+
+# Envoy runs about twenty times slower under it; UPDATE=1 writes benches/http/instructions.txt.
+.PHONY: bench-instructions
+bench-instructions: wasm $(ENVOY_STAMP) ## The same in instructions of Envoy, against committed figures (Debian: apt-get install valgrind)
+	UPDATE=$(UPDATE) cargo bench --profile dev --bench http -- --instructions $(ONLY)
 
 .PHONY: start
 start: wasm $(ENVOY_STAMP) ## How long an Envoy takes until it is ready with the filter, and what a worker's VM takes

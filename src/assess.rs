@@ -18,7 +18,7 @@ use crate::decision::{self, Action, Decision, Refusal, orders};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
 use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
-use crate::feed::Order;
+use crate::feed::{Feed, Order};
 use crate::judgement::{self, Case, Grounds, judge, note, strongest_first};
 use crate::policy::{Policy, Tier};
 use crate::receipt::Grant;
@@ -136,35 +136,58 @@ pub fn assess(
     features: &Features,
     known: &Known<'_>,
 ) -> Assessment {
-    let tier = &*orders::watched(tier.of_cohort(features.cohort), known.feed);
-    if tier
-        .fence
-        .as_ref()
-        .is_some_and(|fence| fence.denies && fence.is_broken(signals))
-    {
+    at_once(policy, tier, signals, features, known.feed)
+        .unwrap_or_else(|| weigh(policy, tier, signals, features, known))
+}
+
+/// What needs no baseline: a fence that refuses, a credential that does not hold, a request of nobody that tries none. `None`: it is
+/// to be [weighed](weigh).
+#[must_use]
+pub fn at_once(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    feed: Option<&Feed>,
+) -> Option<Assessment> {
+    let tier = &*orders::watched(tier.of_cohort(features.cohort), feed);
+    let fence = tier.fence.as_ref();
+    if fence.is_some_and(|fence| fence.denies && fence.is_broken(signals)) {
         let decision = decision::refuse(Refusal::Forbidden, tier);
-        return without_identity(policy, decision, Reason::CountryForbidden);
+        let reason = Reason::CountryForbidden;
+        return Some(without_identity(policy, decision, reason));
     }
     match &signals.standing {
         Standing::Rejected(code) => {
             let reason = Reason::from_code(code).unwrap_or(Reason::TokenGarbage);
             let decision = decision::refuse(Refusal::InvalidToken, tier);
-            return without_identity(policy, decision, reason);
+            Some(without_identity(policy, decision, reason))
         }
         Standing::Anonymous if tier.require_identity => {
             let decision = decision::refuse(Refusal::IdentityRequired, tier);
-            return without_identity(policy, decision, Reason::IdentityRequired);
+            let reason = Reason::IdentityRequired;
+            Some(without_identity(policy, decision, reason))
         }
-        Standing::Anonymous => {
-            if let Some(refused) = denylisted(policy, tier, signals, features) {
-                return refused;
-            }
-            if tries_credential(tier, signals, features) {
-                return login::of_attempt(policy, tier, signals, features, known);
-            }
-            return without_identity(policy, Decision::allow(tier), Reason::Anonymous);
-        }
-        Standing::Unverified(_) | Standing::Verified(_) => {}
+        Standing::Anonymous => denylisted(policy, tier, signals, features).or_else(|| {
+            let nothing = !tries_credential(tier, signals, features);
+            nothing.then(|| without_identity(policy, Decision::allow(tier), Reason::Anonymous))
+        }),
+        Standing::Unverified(_) | Standing::Verified(_) => None,
+    }
+}
+
+/// Decides on a request that is not decided [at once](at_once).
+#[must_use]
+pub fn weigh(
+    policy: &Policy,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    known: &Known<'_>,
+) -> Assessment {
+    let tier = &*orders::watched(tier.of_cohort(features.cohort), known.feed);
+    if let Standing::Anonymous = signals.standing {
+        return login::of_attempt(policy, tier, signals, features, known);
     }
     // Before any score: no authentication makes up for a key that is not held or a credential that was revoked.
     if let Some(reason) = evidence::token::rule(features, known) {

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::assess::Assessment;
 use crate::decision::{Action, Refusal};
 use crate::evidence::{Evidence, Nature};
@@ -107,6 +109,23 @@ pub struct Reply {
     pub body: String,
 }
 
+/// A problem (RFC 9457 §3.1) with the members of ours.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr_values: Option<String>,
+    decision: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u32>,
+    status: u16,
+    title: &'a str,
+    #[serde(rename = "type")]
+    kind: std::fmt::Arguments<'a>,
+}
+
 /// The reply to the client.
 #[must_use]
 pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply {
@@ -167,21 +186,17 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
         | Refusal::IdentityRequired
         | Refusal::Forbidden => Action::Deny,
     };
-    let mut body = serde_json::Map::new();
-    body.insert("type".into(), format!("urn:stepgate:{kind}").into());
-    body.insert("title".into(), title.into());
-    body.insert("status".into(), status.into());
-    body.insert("decision".into(), decision.as_str().into());
-    body.insert("id".into(), id.into());
-    if refusal == Refusal::Challenge {
-        if !tier.acr_values.is_empty() {
-            body.insert("acr_values".into(), tier.acr_values.join(" ").into());
-        }
-        body.insert("max_age".into(), tier.max_age.into());
-    }
-    if let Some(help) = &policy.challenge.help {
-        body.insert("help".into(), help.as_str().into());
-    }
+    let challenges = refusal == Refusal::Challenge;
+    let body = Problem {
+        acr_values: (challenges && !tier.acr_values.is_empty()).then(|| tier.acr_values.join(" ")),
+        decision: decision.as_str(),
+        help: policy.challenge.help.as_deref(),
+        id,
+        max_age: challenges.then_some(tier.max_age),
+        status,
+        title,
+        kind: format_args!("urn:stepgate:{kind}"),
+    };
     let mut headers = vec![
         ("content-type", "application/problem+json".to_owned()),
         ("cache-control", "no-store".to_owned()),
@@ -198,7 +213,7 @@ pub fn reply(refusal: Refusal, policy: &Policy, tier: &Tier, id: &str) -> Reply 
         status,
         grpc_status,
         headers,
-        body: serde_json::Value::Object(body).to_string(),
+        body: serde_json::to_string(&body).unwrap_or_default(),
     }
 }
 

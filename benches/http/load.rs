@@ -1,19 +1,19 @@
 //! Sending requests: as fast as the answers come, or at a fixed rate; and what that cost Envoy.
-//! May use the test kit's client.
+//! May use the connections of a set-up.
 //! Must not know which set-up it measures, or count its own time as Envoy's.
 
 #![allow(clippy::disallowed_methods, reason = "latency is what the clock says")]
 
 use std::fs;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use stepgate_testkit::http::Connection;
-
+use crate::client::{self, CONNECTIONS};
 use crate::setups::Running;
 
-/// Connections at a time, each with one request under way.
-const CONNECTIONS: usize = 8;
+/// Longer than one round of the loop takes that watches the connections: somebody else had the core.
+const OFF_CORE: Duration = Duration::from_micros(250);
+/// Longer than the threads of an Envoy wait for each other in a stretch, in ns: somebody else had their core.
+const WAITED: u64 = 300_000;
 
 /// One run at full speed.
 #[derive(Clone, Copy, Debug)]
@@ -24,74 +24,100 @@ pub(crate) struct Run {
     pub(crate) rate: f64,
 }
 
-/// Sends `count` requests, each as soon as the one before it on its connection is answered.
-pub(crate) fn at_full_speed(setup: &mut Running, count: usize) -> Run {
+/// Sends `count` requests from one thread: one on each connection, then the next on each. So Envoy always finds several and
+/// is woken for few.
+pub(crate) fn at_full_speed(setup: &mut Running<'_>, count: usize) -> Result<Run, String> {
     let requests = setup.next(count);
-    let before = cpu_nanoseconds(setup.envoy.pid());
+    let before = cpu(setup.envoy.pid()).spent;
     let start = Instant::now();
-    each_connection(setup, &requests, |connection, part, status| {
-        for request in part {
-            send(connection, request, status);
-        }
-        Vec::new()
-    });
+    client::ask_all(&mut setup.clients, requests, setup.status)?;
     let took = start.elapsed();
-    let spent = cpu_nanoseconds(setup.envoy.pid()) - before;
-    Run {
+    let spent = cpu(setup.envoy.pid()).spent - before;
+    Ok(Run {
         cpu: spent as f64 / count as f64 / 1000.0,
         rate: count as f64 / took.as_secs_f64(),
+    })
+}
+
+/// One stretch at a fixed rate.
+#[derive(Clone, Debug)]
+pub(crate) struct Stretch {
+    /// Of each request, in µs.
+    pub(crate) latencies: Vec<f64>,
+    /// Whether somebody else had the core of Envoy or of the generator meanwhile.
+    pub(crate) disturbed: bool,
+    /// Share of the time for which Envoy was on a core.
+    pub(crate) busy: f64,
+}
+
+/// Sends `count` requests at so many in a second. The latency of each counts from when its turn was, so that an answer that comes
+/// late makes those behind it late as well (no coordinated omission). Nothing here sleeps: a thread that does wakes late.
+pub(crate) fn at_rate(setup: &mut Running<'_>, count: usize, rate: f64) -> Result<Stretch, String> {
+    let mut requests = setup.next(count);
+    for client in &mut setup.clients {
+        client.set_blocking(false)?;
     }
-}
-
-/// Sends `count` requests at so many in a second. The latency of each, in µs, counts from when its turn was, so that an answer that
-/// comes late makes those behind it late as well (no coordinated omission).
-pub(crate) fn at_rate(setup: &mut Running, count: usize, rate: f64) -> Vec<f64> {
-    let requests = setup.next(count);
-    let pause = Duration::from_secs_f64(CONNECTIONS as f64 / rate);
-    each_connection(setup, &requests, |connection, part, status| {
-        let start = Instant::now();
-        let turns = (0..).map(|turn| start + pause * turn);
-        let late = part.iter().zip(turns).map(|(request, turn)| {
-            std::thread::sleep(turn.saturating_duration_since(Instant::now()));
-            let turn = turn.max(start);
-            send(connection, request, status);
-            turn.elapsed().as_secs_f64() * 1e6
-        });
-        late.collect()
+    let before = cpu(setup.envoy.pid());
+    let start = Instant::now();
+    let turn = |index: usize| start + Duration::from_secs_f64(index as f64 / rate);
+    // The turn of the request under way, by connection.
+    let mut under_way: [Option<Instant>; CONNECTIONS] = [None; CONNECTIONS];
+    let mut latencies = Vec::with_capacity(count);
+    let (mut sent, mut off_core, mut looked) = (0, false, start);
+    while latencies.len() < count {
+        let now = Instant::now();
+        off_core |= now - looked > OFF_CORE;
+        looked = now;
+        let free = under_way.iter().position(Option::is_none);
+        if let Some(free) = free.filter(|_| sent < count && turn(sent) <= now)
+            && let Some(request) = requests.next()
+        {
+            setup.clients[free].write(request)?;
+            under_way[free] = Some(turn(sent));
+            sent += 1;
+        }
+        for (client, slot) in setup.clients.iter_mut().zip(&mut under_way) {
+            if let Some(turn) = *slot
+                && client.answered(setup.status)?.is_some()
+            {
+                latencies.push(turn.elapsed().as_secs_f64() * 1e6);
+                *slot = None;
+            }
+        }
+    }
+    let (took, after) = (start.elapsed(), cpu(setup.envoy.pid()));
+    for client in &mut setup.clients {
+        client.set_blocking(true)?;
+    }
+    Ok(Stretch {
+        latencies,
+        disturbed: off_core || after.waited - before.waited > WAITED,
+        busy: (after.spent - before.spent) as f64 / 1e9 / took.as_secs_f64(),
     })
 }
 
-fn each_connection(
-    setup: &Running,
-    requests: &[Vec<u8>],
-    work: impl Fn(&mut Connection, &[Vec<u8>], u16) -> Vec<f64> + Sync,
-) -> Vec<f64> {
-    let (address, status, work): (SocketAddr, _, _) = (setup.envoy.address(), setup.status, &work);
-    std::thread::scope(|scope| {
-        let parts = requests.chunks(requests.len().div_ceil(CONNECTIONS));
-        let threads: Vec<_> = parts
-            .map(|part| {
-                scope.spawn(move || {
-                    let mut connection = Connection::open(address).unwrap();
-                    work(&mut connection, part, status)
-                })
-            })
-            .collect();
-        let results = threads.into_iter().map(|thread| thread.join().unwrap());
-        results.flatten().collect()
-    })
+/// What the scheduler counts of all threads of a process, in ns.
+#[derive(Clone, Copy)]
+struct Cpu {
+    /// On a core.
+    spent: u64,
+    /// Ready, while others had the core.
+    waited: u64,
 }
 
-fn send(connection: &mut Connection, request: &[u8], status: u16) {
-    let response = connection.raw(request).unwrap();
-    assert_eq!(response.status, status, "{}", response.text());
-}
-
-/// Time on a CPU of all threads of a process, as the scheduler counts it.
-fn cpu_nanoseconds(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    tasks
-        .map(|task| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default())
-        .filter_map(|line| line.split(' ').next()?.parse::<u64>().ok())
-        .sum()
+fn cpu(pid: u32) -> Cpu {
+    let mut cpu = Cpu {
+        spent: 0,
+        waited: 0,
+    };
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    for task in tasks.into_iter().flatten().flatten() {
+        let line = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let mut numbers = line
+            .split(' ')
+            .map_while(|number| number.parse::<u64>().ok());
+        cpu.spent += numbers.next().unwrap_or(0);
+        cpu.waited += numbers.next().unwrap_or(0);
+    }
+    cpu
 }

@@ -8,6 +8,9 @@
     reason = "a measurement stops at whatever goes wrong"
 )]
 
+#[path = "../http/machine.rs"]
+mod machine;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -45,9 +48,12 @@ struct Start {
 
 fn main() {
     // `cargo test --benches` only wants to know that it builds.
-    if !std::env::args().any(|argument| argument == "--bench") || binary().is_none() {
+    if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    let Some(binary) = binary() else {
+        return;
+    };
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/stepgate.wasm");
     if !module.is_file() {
         println!(
@@ -85,8 +91,7 @@ fn main() {
             }
         }
     }
-    let bytes = std::fs::metadata(&module).unwrap().len();
-    println!("module: {} KB", bytes / 1000);
+    println!("{}", machine::describe(&binary, &module));
     println!(
         "{:<33}{:>8}{:>10}{:>10}{:>10}{:>9}",
         "", "workers", "least s", "median s", "CPU s", "RSS MiB"

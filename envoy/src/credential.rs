@@ -6,7 +6,12 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use stepgate::policy::Policy;
-use stepgate::signals::request::{Binding, Field, Kind, SessionSignals, Standing, Subject};
+use stepgate::signals::bearer::Bearer;
+use stepgate::signals::features::Features;
+use stepgate::signals::keyed::HashKey;
+use stepgate::signals::request::{
+    Binding, Field, Kind, SessionSignals, Signals, Standing, Subject,
+};
 use stepgate::token::{self, Claims, Confirmation, Expected, Issuer, Rejection, Verified};
 
 use crate::collect::Collected;
@@ -23,6 +28,8 @@ pub(crate) struct KnownToken {
     session: SessionSignals<'static>,
     /// The key it is bound to.
     confirmation: Option<Confirmation>,
+    /// Its numbers.
+    bearer: Bearer,
 }
 
 /// What the credentials of a request come to.
@@ -63,6 +70,14 @@ impl Presented {
             amr: session.amr.as_deref().map(Cow::Borrowed),
             issuer: session.issuer.as_deref().map(Cow::Borrowed),
             ..*session
+        }
+    }
+
+    /// The numbers of the signals that a request with this makes.
+    pub(crate) fn features(&self, signals: &Signals<'_>, key: &HashKey) -> Features {
+        match self {
+            Self::Token(token, _) => Features::shown_by(&token.bearer, signals, key),
+            Self::Nobody | Self::Rejected(_) | Self::Other(_) => Features::of(signals, key),
         }
     }
 
@@ -309,23 +324,26 @@ fn read(shared: &Shared, payload: String, digest: u128) -> Result<KnownToken, Re
 fn known_token(shared: &Shared, claims: &Claims, shape: u64, digest: u128) -> KnownToken {
     let policy = &shared.policy;
     let risk = policy.names.risk_claim.as_deref();
+    let subject = token::subject(claims, &policy.credentials.services);
+    let session = SessionSignals {
+        shape,
+        issued_from: token::issued_from(claims, &policy.credentials.issued_from),
+        incapable: policy
+            .challenge
+            .incapable
+            .has_claim(|name| claims.claim(name)),
+        risk: risk
+            .and_then(|name| claims.claim(name))
+            .and_then(|score| match score {
+                serde_json::Value::String(text) => text.parse().ok(),
+                number => number.as_f64(),
+            }),
+        ..token::session(claims, digest)
+    };
     KnownToken {
-        subject: token::subject(claims, &policy.credentials.services),
-        session: SessionSignals {
-            shape,
-            issued_from: token::issued_from(claims, &policy.credentials.issued_from),
-            incapable: policy
-                .challenge
-                .incapable
-                .has_claim(|name| claims.claim(name)),
-            risk: risk
-                .and_then(|name| claims.claim(name))
-                .and_then(|score| match score {
-                    serde_json::Value::String(text) => text.parse().ok(),
-                    number => number.as_f64(),
-                }),
-            ..token::session(claims, digest)
-        },
+        bearer: Bearer::of(subject.as_ref(), &session, &shared.key),
+        subject,
+        session,
         confirmation: claims.cnf.clone(),
     }
 }

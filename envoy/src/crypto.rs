@@ -30,8 +30,14 @@ static PROVIDER: CryptoProvider = verifying(verifier);
 const WRITTEN_KEYS: usize = 16;
 
 thread_local! {
-    /// Keys in the host's form, the newest last: writing one anew for every token costs more than finding it.
-    static WRITTEN: RefCell<Vec<(DecodingKey, Rc<[u8]>)>> = const { RefCell::new(Vec::new()) };
+    /// The newest last: writing one anew for every token costs more than finding it.
+    static WRITTEN: RefCell<Vec<Rc<WrittenKey>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A key, and the same in the host's form: `SubjectPublicKeyInfo` in DER.
+struct WrittenKey {
+    key: DecodingKey,
+    der: Vec<u8>,
 }
 
 /// Makes every signature from here on go to the host first. Only the first call in the life of the VM counts; later ones change nothing.
@@ -45,35 +51,37 @@ pub(crate) fn host_verifies() -> bool {
     HOST.get().is_some() && !HOST_LACKS_IT.load(Relaxed)
 }
 
-/// A key as the host reads it, `SubjectPublicKeyInfo` in DER; `None` for a shared secret and an Ed25519 key.
-fn written(key: &DecodingKey) -> Option<Rc<[u8]>> {
+/// A key as the host reads it; `None` for a shared secret and an Ed25519 key.
+fn written(key: &DecodingKey) -> Option<Rc<WrittenKey>> {
     let bytes = key.try_get_as_bytes().ok()?;
     WRITTEN.with_borrow_mut(|known| {
         let same = |other: &DecodingKey| {
             other.family() == key.family()
                 && other.try_get_as_bytes().is_ok_and(|other| other == bytes)
         };
-        if let Some((_, written)) = known.iter().find(|(other, _)| same(other)) {
+        if let Some(written) = known.iter().find(|written| same(&written.key)) {
             return Some(Rc::clone(written));
         }
-        let der: Rc<[u8]> = public_key_der(key)?.into();
+        let written = Rc::new(WrittenKey {
+            der: public_key_der(key)?,
+            key: key.clone(),
+        });
         if known.len() == WRITTEN_KEYS {
             known.remove(0);
         }
-        known.push((key.clone(), Rc::clone(&der)));
-        Some(der)
+        known.push(Rc::clone(&written));
+        Some(written)
     })
 }
 
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let call = HOST.get().filter(|_| host_verifies());
     match (call, hash(*algorithm, key), written(key)) {
-        (Some(call), Some(hash), Some(public_key)) => Ok(Box::new(HostFirst {
+        (Some(call), Some(hash), Some(key)) => Ok(Box::new(HostFirst {
             call: *call,
             hash,
-            public_key,
             algorithm: *algorithm,
-            key: key.clone(),
+            key,
         })),
         _ => (SOFTWARE.verifier_factory)(algorithm, key),
     }
@@ -96,24 +104,23 @@ fn hash(algorithm: Algorithm, key: &DecodingKey) -> Option<&'static str> {
 struct HostFirst {
     call: ForeignFunction,
     hash: &'static str,
-    public_key: Rc<[u8]>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    key: Rc<WrittenKey>,
 }
 
 impl Verifier<Vec<u8>> for HostFirst {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         let answer = if self.algorithm.family() == AlgorithmFamily::Ec {
             let signature = ecdsa_signature_der(signature).ok_or_else(Error::new)?;
-            ask(self.call, self.hash, &self.public_key, &signature, message)
+            ask(self.call, self.hash, &self.key.der, &signature, message)
         } else {
-            ask(self.call, self.hash, &self.public_key, signature, message)
+            ask(self.call, self.hash, &self.key.der, signature, message)
         };
         match answer {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new()),
             None => {
-                let pure = (SOFTWARE.verifier_factory)(&self.algorithm, &self.key);
+                let pure = (SOFTWARE.verifier_factory)(&self.algorithm, &self.key.key);
                 pure.map_err(|_| Error::new())?.verify(message, signature)
             }
         }

@@ -6,9 +6,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
+use stepgate::assess::{Assessment, Lesson, at_once, wants_sources, weigh};
 use stepgate::audit;
+use stepgate::baseline::identity::IdentityRecord;
 use stepgate::evidence::{self, Known, Nature};
+use stepgate::feed::Feed;
 use stepgate::headers as contract;
 use stepgate::observe::{Outcome, Response};
 use stepgate::policy::{Mode, Route, Tier};
@@ -43,6 +45,8 @@ pub(crate) struct Exchange {
     shared: Option<Rc<Shared>>,
     pub(crate) pending: Option<Pending>,
     pub(crate) waiting: Waiting,
+    /// The request may have headers of ours: what is told now takes their place.
+    told: bool,
 }
 
 impl Exchange {
@@ -52,6 +56,7 @@ impl Exchange {
             shared,
             pending: None,
             waiting: Waiting::Nothing,
+            told: false,
         }
     }
 
@@ -62,6 +67,7 @@ impl Exchange {
         for name in &headers.ours {
             let _already_gone = host::remove_header(MapType::Request, name);
             shared.metrics.count(Count::SpoofedHeader);
+            self.told = true;
         }
         if headers.preflight {
             return Action::Continue;
@@ -124,52 +130,14 @@ impl Exchange {
                 action: b"",
             },
         };
-        let mut features = Features::of(&signals, &shared.key).of_class(tier.class);
+        let features = presented.features(&signals, &shared.key);
+        let mut features = features.of_class(tier.class);
         if let Some(attempt) = &expected {
             features = attempt.told_in(features, &shared.key);
         }
-        let account = shared.account(&features);
-        let mut found = match features.identity {
-            Some(locator) => shared.store.read(locator, &shared.metrics),
-            None => Found::Nothing,
-        };
-        let record = match &found {
-            Found::Record(record) => Some(&**record),
-            Found::Nothing | Found::Unreadable => None,
-        };
-        let followed = features.identity.filter(|_| policy.watches(&features));
-        let profile = followed.and_then(|locator| shared.wake(locator, features.now));
-        let wanted = wants_sources(tier, &signals, &features, record);
-        let sources = shared.sources(&wanted);
-        let record = match &mut found {
-            Found::Record(record) => {
-                // Here, where it need not be copied for that.
-                record.bring_to(features.now);
-                Some(&**record)
-            }
-            Found::Nothing | Found::Unreadable => None,
-        };
         let feed = shared.feeds.now();
-        let assessment = {
-            let population = shared.crowd.population();
-            let windows = shared.windows();
-            let behaviour = followed.map(|locator| evidence::Watched {
-                profile: profile.as_ref(),
-                ongoing: windows.get(locator),
-            });
-            assess(
-                policy,
-                tier,
-                &signals,
-                &features,
-                &Known::of(&population)
-                    .with_identity(record)
-                    .with_sources(&sources)
-                    .with_account(account.as_deref())
-                    .with_behaviour(behaviour)
-                    .with_feed(&feed),
-            )
-        };
+        let assessment = at_once(policy, tier, &signals, &features, Some(&feed))
+            .unwrap_or_else(|| weigh_known(shared, tier, &signals, &features, &feed));
         let action = self.carry_out(shared, tier, &headers, &signals, &features, &assessment);
         if let (Some(attempt), Some(kind), Action::Continue) = (expected, awaited, action) {
             let tier = login::place(policy, tier);
@@ -236,14 +204,14 @@ impl Exchange {
         }
         let told = contract::upstream(assessment, &id);
         for (name, value) in &told {
-            let _logged_by_host = host::replace_request_header(name, value.as_bytes());
+            self.tell(name, value);
         }
         if let Some(signer) = &policy.signer {
             let told = told.iter().map(|(name, value)| (*name, value.as_str()));
             let value = signer.sign(told, signals.now_ms.div_euclid(1000));
-            let _logged_by_host =
-                host::replace_request_header(contract::SIGNATURE, value.as_bytes());
+            self.tell(contract::SIGNATURE, &value);
         }
+        self.told = true;
         let teaches = matches!(
             assessment.lesson,
             Lesson::Event(_) | Lesson::Move | Lesson::Recovery
@@ -262,6 +230,15 @@ impl Exchange {
             });
         }
         Action::Continue
+    }
+
+    /// Tells the upstream. Where no such header can be, adding costs the host two thirds of replacing.
+    fn tell(&self, name: &str, value: &str) {
+        let _logged_by_host = if self.told {
+            host::replace_request_header(name, value.as_bytes())
+        } else {
+            host::add_header(MapType::Request, name, value.as_bytes())
+        };
     }
 
     fn on_response(&mut self, shared: &Rc<Shared>) {
@@ -290,6 +267,50 @@ impl Exchange {
             shared.follow(&pending.features, &pending.assessment, response);
         }
     }
+}
+
+/// Decides with what is known of the identity, its sources and the name that is tried.
+fn weigh_known(
+    shared: &Shared,
+    tier: &Tier,
+    signals: &Signals<'_>,
+    features: &Features,
+    feed: &Feed,
+) -> Assessment {
+    let policy = &shared.policy;
+    let account = shared.account(features);
+    let mut found = match features.identity {
+        Some(locator) => shared.store.read(locator, &shared.metrics),
+        None => Found::Nothing,
+    };
+    let followed = features.identity.filter(|_| policy.watches(features));
+    let profile = followed.and_then(|locator| shared.wake(locator, features.now));
+    let record: Option<&IdentityRecord> = match &found {
+        Found::Record(record) => Some(record),
+        Found::Nothing | Found::Unreadable => None,
+    };
+    let sources = shared.sources(&wants_sources(tier, signals, features, record));
+    let record = match &mut found {
+        Found::Record(record) => {
+            // Here, where it need not be copied for that.
+            record.bring_to(features.now);
+            Some(&**record)
+        }
+        Found::Nothing | Found::Unreadable => None,
+    };
+    let population = shared.crowd.population();
+    let windows = shared.windows();
+    let behaviour = followed.map(|locator| evidence::Watched {
+        profile: profile.as_ref(),
+        ongoing: windows.get(locator),
+    });
+    let known = Known::of(&population)
+        .with_identity(record)
+        .with_sources(&sources)
+        .with_account(account.as_deref())
+        .with_behaviour(behaviour)
+        .with_feed(feed);
+    weigh(policy, tier, signals, features, &known)
 }
 
 /// Bytes of the body as announced, else 0. Its true size is known at the end of the stream only, and a callback there would cost

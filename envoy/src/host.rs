@@ -6,6 +6,7 @@
 //! the size asked for; [`owned`] takes such a slice over.
 #![allow(unsafe_code, reason = "the ABI is pointers and lengths")]
 
+use std::fmt::Write;
 use std::ptr;
 use std::time::Duration;
 
@@ -72,6 +73,9 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> HostResult<Vec<u
     check(status).map(|()| bytes)
 }
 
+/// More bytes than most lines have.
+const USUAL_LINE: usize = 1024;
+
 /// Sends what is logged to the host, which knows the level and where lines go.
 pub(crate) struct HostLog;
 
@@ -88,7 +92,8 @@ impl log::Log for HostLog {
             log::Level::Warn => 3,
             log::Level::Error => 4,
         };
-        let line = record.args().to_string();
+        let mut line = String::with_capacity(USUAL_LINE);
+        let _infallible = line.write_fmt(*record.args());
         // SAFETY: pointer and length of a live slice. A line that cannot be written is no reason to fail a request.
         let _unlogged = unsafe { abi::proxy_log(level, line.as_ptr(), line.len()) };
     }
@@ -146,12 +151,12 @@ pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> HostResult<()>
     })
 }
 
-/// Adds a value to a header of the response, beside those it has.
-pub(crate) fn add_response_header(name: &str, value: &[u8]) -> HostResult<()> {
+/// Adds a value to a header, beside those it has.
+pub(crate) fn add_header(kind: MapType, name: &str, value: &[u8]) -> HostResult<()> {
     // SAFETY: pointers and lengths of live slices.
     check(unsafe {
         abi::proxy_add_header_map_value(
-            MapType::Response as u32,
+            kind as u32,
             name.as_ptr(),
             name.len(),
             value.as_ptr(),

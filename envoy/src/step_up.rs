@@ -10,7 +10,7 @@ use stepgate::signals::keyed::Domain;
 use stepgate::signals::request::{DeviceReceipt, Standing};
 
 use crate::collect::Collected;
-use crate::host;
+use crate::host::{self, MapType};
 use crate::metrics::Count;
 use crate::pairs;
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ pub(crate) fn set_cookie(
 
 /// Sets the cookie beside those of the upstream, where its response accepted the request.
 pub(crate) fn give(shared: &Shared, cookie: &str) {
-    if host::add_response_header("set-cookie", cookie.as_bytes()).is_ok() {
+    if host::add_header(MapType::Response, "set-cookie", cookie.as_bytes()).is_ok() {
         shared.metrics.count(Count::ReceiptIssued);
     }
 }

@@ -3,8 +3,9 @@
 //! Must not: read the baseline, or decide.
 
 use super::address::Address;
+use super::bearer::present;
 use super::keyed::{Domain, HashKey};
-use super::request::{Binding, Field, Signals};
+use super::request::{Binding, SessionSignals, Subject};
 
 /// Numbers of one token. A 0 means absent.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -102,8 +103,12 @@ const STRONG: [&str; 12] = [
 ];
 
 impl CredentialFeatures {
-    pub(super) fn of(signals: &Signals<'_>, key: &HashKey) -> Self {
-        let session = &signals.session;
+    /// All but what a request shows of the key it is bound to.
+    pub(super) fn of(
+        subject: Option<&Subject<'_>>,
+        session: &SessionSignals<'_>,
+        key: &HashKey,
+    ) -> Self {
         let from = &session.issued_from;
         let prefix = from
             .address
@@ -112,7 +117,6 @@ impl CredentialFeatures {
             (Some(issued), Some(expires)) => u32::try_from(expires.saturating_sub(issued)).ok(),
             _ => None,
         };
-        let subject = signals.standing.subject();
         Self {
             issuer: session
                 .issuer
@@ -129,7 +133,7 @@ impl CredentialFeatures {
                 .as_deref()
                 .is_some_and(|used| used.split(' ').any(|method| STRONG.contains(&method))),
             grant: session.grant.map_or(0, |grant| grant as u32),
-            binding: session.binding,
+            binding: Binding::default(),
             issued_prefix: prefix.map_or(0, |prefix| key.hash32(Domain::Prefix, &prefix)),
             issued_country: from
                 .country
@@ -139,19 +143,12 @@ impl CredentialFeatures {
                 Names::of(
                     session.issuer.as_deref().unwrap_or_default(),
                     subject.id.as_bytes(),
-                    present(&session.id),
+                    present(&session.id).unwrap_or_default(),
                     subject.client_id.as_bytes(),
-                    present(&session.token),
+                    present(&session.token).unwrap_or_default(),
                     key,
                 )
             }),
         }
-    }
-}
-
-fn present<'a>(field: &'a Field<std::borrow::Cow<'_, [u8]>>) -> &'a [u8] {
-    match field {
-        Field::Present(bytes) => bytes,
-        Field::Absent | Field::Malformed => &[],
     }
 }

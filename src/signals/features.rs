@@ -3,6 +3,7 @@
 //! Must not: read the baseline, or decide.
 
 use super::address::Address;
+use super::bearer::{Bearer, present, seconds};
 use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
@@ -193,14 +194,17 @@ fn city(country: Option<[u8; 2]>, name: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-fn seconds(time: Option<i64>) -> u32 {
-    time.and_then(|time| u32::try_from(time).ok()).unwrap_or(0)
-}
-
 impl Features {
     /// Hashes what `signals` say.
     #[must_use]
     pub fn of(signals: &Signals<'_>, key: &HashKey) -> Self {
+        let bearer = Bearer::of(signals.standing.subject(), &signals.session, key);
+        Self::shown_by(&bearer, signals, key)
+    }
+
+    /// The same of a credential whose numbers are known.
+    #[must_use]
+    pub fn shown_by(bearer: &Bearer, signals: &Signals<'_>, key: &HashKey) -> Self {
         let now = u32::try_from(signals.now_ms.div_euclid(1000)).unwrap_or(0);
         let hash = |domain, bytes: Option<&[u8]>| {
             bytes
@@ -211,14 +215,6 @@ impl Features {
         let network = &signals.network;
         let client = &signals.client;
         let address = network.address.present();
-        let session_id = match &signals.session.id {
-            super::request::Field::Present(id) => Some(id.as_ref()),
-            _ => None,
-        };
-        let token_id = match &signals.session.token {
-            super::request::Field::Present(id) => Some(id.as_ref()),
-            _ => None,
-        };
         let of_address = |domain, part: fn(Address) -> Address| {
             hash(
                 domain,
@@ -236,17 +232,11 @@ impl Features {
         );
         let mut features = Self {
             now,
-            identity: subject.map(|subject| key.locate(Domain::Identity, &[subject.id.as_bytes()])),
+            identity: bearer.identity,
             verified: matches!(signals.standing, Standing::Verified(_)),
             kind: subject.map_or(Kind::Human, |subject| subject.kind),
-            group: hash(
-                Domain::Group,
-                subject.map(|subject| subject.group.as_bytes()),
-            ),
-            client_id: hash(
-                Domain::Client,
-                subject.map(|subject| subject.client_id.as_bytes()),
-            ),
+            group: bearer.group,
+            client_id: bearer.client_id,
             address: of_address(Domain::Address, Address::subscriber),
             prefix: of_address(Domain::Prefix, Address::prefix),
             block: of_address(Domain::Block, Address::block),
@@ -296,13 +286,16 @@ impl Features {
                     .as_deref(),
             ),
             receipt: signals.session.receipt,
-            session: hash(Domain::Session, session_id.or(token_id)),
-            sessionless: session_id.is_none(),
+            session: bearer.session,
+            sessionless: bearer.sessionless,
             login: signals.request.action == b"login",
             event: 0,
             auth_time: seconds(signals.session.auth_time),
             issued_at: seconds(signals.session.issued_at),
-            credential: CredentialFeatures::of(signals, key),
+            credential: CredentialFeatures {
+                binding: signals.session.binding,
+                ..bearer.credential
+            },
             route: hash(
                 Domain::Route,
                 Some(&route::name(
@@ -319,7 +312,7 @@ impl Features {
             },
             safe: matches!(signals.request.method, b"GET" | b"HEAD" | b"OPTIONS" | b""),
             cohort: match subject {
-                Some(subject) => key.cohort(subject.id.as_bytes()),
+                Some(_) => bearer.cohort,
                 None => address.map_or(0, |address| key.cohort(&address.subscriber().octets())),
             },
             tried: None,
@@ -327,7 +320,7 @@ impl Features {
             awaits_name: false,
             asks_only: false,
         };
-        features.event = features.authentication_event(key, session_id, token_id, signals);
+        features.event = features.authentication_event(bearer, signals, key);
         features
     }
 
@@ -346,22 +339,18 @@ impl Features {
 
     /// The authentication event: a new `auth_time`; without one a new session; without that a new token. Credentials that
     /// never change count one per clock hour, prefix and client.
-    fn authentication_event(
-        &self,
-        key: &HashKey,
-        session: Option<&[u8]>,
-        token: Option<&[u8]>,
-        signals: &Signals<'_>,
-    ) -> u32 {
+    fn authentication_event(&self, bearer: &Bearer, signals: &Signals<'_>, key: &HashKey) -> u32 {
         if self.identity.is_none() || self.class == Class::Recovery {
             return 0;
         }
-        if self.auth_time != 0 {
-            return key.hash32(Domain::Token, &self.auth_time.to_le_bytes());
+        if bearer.authenticated != 0 {
+            return bearer.authenticated;
         }
         if self.login {
             return key.hash32(Domain::Token, &signals.now_ms.to_le_bytes());
         }
+        let session = present(&signals.session.id);
+        let token = present(&signals.session.token);
         // Event lines name the token first, live requests the session, which outlives its tokens.
         let id = if signals.request.action.is_empty() {
             session.or(token)

@@ -3,6 +3,7 @@
 //! Absent and malformed stay different values for whoever decides.
 
 pub mod address;
+pub mod bearer;
 pub mod countries;
 pub mod credential;
 pub mod ecs;

@@ -2,11 +2,13 @@
 //! May use the raw members of the payload.
 //! Must not decide about time or audience, nor sanitise: what leaves as a header is cleaned where it leaves.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::members::{Members, Unreadable};
 use super::rejection::Rejection;
-use super::values::{Audience, TextOrNumber, Words, date};
+use super::values::{audience, date, owned_text, text_or_number, words};
 
 /// What a token says about its bearer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,18 +103,16 @@ impl Claims {
     ) -> Result<Self, Rejection> {
         let mut malformed = Vec::new();
         let mut claims = Self {
-            iss: decisive(members, "iss")?.ok_or_else(|| Rejection::MissingClaim {
+            iss: decisive(members, "iss", owned_text)?.ok_or_else(|| Rejection::MissingClaim {
                 claim: "iss".to_owned(),
             })?,
-            sub: decisive::<String>(members, "sub")?,
-            aud: decisive::<Audience>(members, "aud")?
-                .map(|Audience(list)| list)
-                .unwrap_or_default(),
+            sub: decisive(members, "sub", owned_text)?,
+            aud: decisive(members, "aud", audience)?.unwrap_or_default(),
             client_id: ["azp", "client_id", "appid", "cid"]
                 .into_iter()
-                .find_map(|name| lenient(members, name, &mut malformed)),
-            sid: lenient(members, "sid", &mut malformed),
-            jti: lenient(members, "jti", &mut malformed),
+                .find_map(|name| lenient(members, name, owned_text, &mut malformed)),
+            sid: lenient(members, "sid", owned_text, &mut malformed),
+            jti: lenient(members, "jti", owned_text, &mut malformed),
             iat: date(members, "iat").map_err(|_| Rejection::MalformedClaim { claim: "iat" })?,
             nbf: date(members, "nbf").map_err(|_| Rejection::MalformedClaim { claim: "nbf" })?,
             exp: date(members, "exp").map_err(|_| Rejection::MalformedClaim { claim: "exp" })?,
@@ -120,20 +120,15 @@ impl Claims {
                 malformed.push("auth_time");
                 None
             }),
-            acr: lenient::<TextOrNumber>(members, "acr", &mut malformed)
-                .map(|TextOrNumber(text)| text),
-            amr: lenient::<Words>(members, "amr", &mut malformed)
-                .map(|Words(list)| list)
-                .unwrap_or_default(),
+            acr: lenient(members, "acr", text_or_number, &mut malformed),
+            amr: lenient(members, "amr", words, &mut malformed).unwrap_or_default(),
             grants: ["gty", "grant_type"]
                 .into_iter()
-                .find_map(|name| lenient::<Words>(members, name, &mut malformed))
-                .map(|Words(list)| list)
+                .find_map(|name| lenient(members, name, words, &mut malformed))
                 .unwrap_or_default(),
             scope: ["scope", "scp"]
                 .into_iter()
-                .find_map(|name| lenient::<Words>(members, name, &mut malformed))
-                .map(|Words(list)| list)
+                .find_map(|name| lenient(members, name, words, &mut malformed))
                 .unwrap_or_default(),
             cnf: confirmation(members)?,
             delegated: members.get("act").is_some() || members.get("obo").is_some(),
@@ -145,8 +140,8 @@ impl Claims {
             return Err(Rejection::MalformedClaim { claim: "sub" });
         }
         let groups = groups_claim.and_then(|name| members.at(name));
-        match groups.map(serde_json::from_str::<Words>) {
-            Some(Ok(Words(groups))) => claims.groups = groups,
+        match groups.map(words) {
+            Some(Ok(groups)) => claims.groups = groups,
             Some(Err(_)) => malformed.push("groups"),
             None => {}
         }
@@ -155,24 +150,31 @@ impl Claims {
     }
 }
 
-fn decisive<T: serde::de::DeserializeOwned>(
+/// How the raw text of a claim is read.
+type Read<T> = fn(&str) -> Result<T, Unreadable>;
+
+fn decisive<T>(
     members: &Members<'_>,
     claim: &'static str,
+    read: Read<T>,
 ) -> Result<Option<T>, Rejection> {
-    members
-        .typed(claim)
-        .map_err(|Unreadable| Rejection::MalformedClaim { claim })
+    let read = members.get(claim).map(read).transpose();
+    read.map_err(|Unreadable| Rejection::MalformedClaim { claim })
 }
 
-fn lenient<T: serde::de::DeserializeOwned>(
+fn lenient<T>(
     members: &Members<'_>,
     claim: &'static str,
+    read: Read<T>,
     malformed: &mut Vec<&'static str>,
 ) -> Option<T> {
-    members.typed(claim).unwrap_or_else(|Unreadable| {
-        malformed.push(claim);
-        None
-    })
+    match members.get(claim).map(read)? {
+        Ok(value) => Some(value),
+        Err(Unreadable) => {
+            malformed.push(claim);
+            None
+        }
+    }
 }
 
 fn confirmation(members: &Members<'_>) -> Result<Option<Confirmation>, Rejection> {
@@ -186,8 +188,11 @@ fn confirmation(members: &Members<'_>) -> Result<Option<Confirmation>, Rejection
     if cnf.has_duplicate() {
         return Err(Rejection::DuplicateMember);
     }
-    match (cnf.typed("x5t#S256"), cnf.typed("jkt")) {
-        (Ok(x5t_s256), Ok(jkt)) => Ok(Some(Confirmation { x5t_s256, jkt })),
+    match (cnf.text("x5t#S256"), cnf.text("jkt")) {
+        (Ok(x5t_s256), Ok(jkt)) => Ok(Some(Confirmation {
+            x5t_s256: x5t_s256.map(Cow::into_owned),
+            jkt: jkt.map(Cow::into_owned),
+        })),
         _ => Err(malformed),
     }
 }

@@ -77,7 +77,9 @@ impl Proof {
         }
         let parts = Parts::split(proof).map_err(|_| BadProof)?;
         // Refuses `none`, `crit` and duplicates, as for any token.
-        let header = Header::read(parts.header).map_err(|_| BadProof)?;
+        let header_text = json(parts.header).map_err(|_| BadProof)?;
+        let members = Members::read(&header_text).ok_or(BadProof)?;
+        let header = Header::of(&members).map_err(|_| BadProof)?;
         let is_proof = header
             .typ
             .as_deref()
@@ -87,13 +89,7 @@ impl Proof {
         }
         let payload = json(parts.payload).map_err(|_| BadProof)?;
         let (jti, issued_at) = check_claims(&payload, expected)?;
-        let header_text = json(parts.header).map_err(|_| BadProof)?;
-        let jwk = Members::read(&header_text)
-            .as_ref()
-            .and_then(|members| members.get("jwk"))
-            .map(str::to_owned)
-            .ok_or(BadProof)?;
-        let (key, thumbprint) = public_key(&jwk)?;
+        let (key, thumbprint) = public_key(members.get("jwk").ok_or(BadProof)?)?;
         if !signed(&key, header.algorithm, &parts) {
             return Err(BadProof);
         }
@@ -129,7 +125,7 @@ fn check_claims(payload: &str, expected: &Expected<'_>) -> Result<(String, i64),
     let claims = Members::read(payload)
         .filter(|claims| !claims.has_duplicate())
         .ok_or(BadProof)?;
-    let text = |name| claims.typed::<String>(name).ok().flatten().ok_or(BadProof);
+    let text = |name| claims.text(name).ok().flatten().ok_or(BadProof);
     let (jti, method, uri, hash) = (text("jti")?, text("htm")?, text("htu")?, text("ath")?);
     let issued_at = date(&claims, "iat").ok().flatten().ok_or(BadProof)?;
     let token = URL_SAFE_NO_PAD.encode(Sha256::digest(expected.access_token));
@@ -140,7 +136,7 @@ fn check_claims(payload: &str, expected: &Expected<'_>) -> Result<(String, i64),
         && of_token
         && same_target(&uri, expected.origin, expected.path);
     if holds {
-        Ok((jti, issued_at))
+        Ok((jti.into_owned(), issued_at))
     } else {
         Err(BadProof)
     }
@@ -162,9 +158,9 @@ fn public_key(jwk: &str) -> Result<(Key, [u8; 32]), BadProof> {
     }
     let set = KeySet::from_jwks(jwk.as_bytes(), Origin::Remote).map_err(|_| BadProof)?;
     let key = set.keys().first().cloned().ok_or(BadProof)?;
-    let text = |name| members.typed::<String>(name).ok().flatten().ok_or(BadProof);
+    let text = |name| members.text(name).ok().flatten().ok_or(BadProof);
     let kty = text("kty")?;
-    let required: &[&str] = match kty.as_str() {
+    let required: &[&str] = match &*kty {
         "EC" => &["crv", "kty", "x", "y"],
         "OKP" => &["crv", "kty", "x"],
         "RSA" => &["e", "kty", "n"],

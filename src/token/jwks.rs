@@ -2,6 +2,8 @@
 //! May use the strict object reader and `base64`.
 //! Must not keep private or encryption keys, nor a secret that came over the network.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
@@ -91,8 +93,8 @@ fn read_jwk(text: &str, origin: Origin) -> Outcome {
             return Outcome::Bad("`use`, `key_ops`, `alg` or `kid` of a wrong type".to_owned());
         }
     }
-    let key = match jwk.typed::<String>("kty") {
-        Ok(Some(kty)) => match (kty.as_str(), origin) {
+    let key = match jwk.text("kty") {
+        Ok(Some(kty)) => match (&*kty, origin) {
             ("oct", Origin::Remote) => Err("a secret in a published JWKS".to_owned()),
             ("oct", Origin::Inline) => part(&jwk, "k").and_then(|secret| Key::secret(&secret)),
             ("RSA" | "EC" | "OKP", _) if jwk.contains("d") => {
@@ -104,7 +106,7 @@ fn read_jwk(text: &str, origin: Origin) -> Outcome {
                 Ok(None) => return Outcome::Skip("a curve other than P-256 and P-384".to_owned()),
                 Err(why) => Err(why),
             },
-            ("OKP", _) => match jwk.typed::<String>("crv") {
+            ("OKP", _) => match jwk.text("crv") {
                 Ok(Some(crv)) if crv == "Ed25519" => {
                     part(&jwk, "x").and_then(|x| Key::public(&PublicKey::Ed25519(x)))
                 }
@@ -117,9 +119,9 @@ fn read_jwk(text: &str, origin: Origin) -> Outcome {
     match key {
         Ok(mut key) => {
             // Both were readable above.
-            key.kid = jwk.typed("kid").unwrap_or_default();
+            key.kid = jwk.text("kid").unwrap_or_default().map(Cow::into_owned);
             key.alg = jwk
-                .typed::<String>("alg")
+                .text("alg")
                 .unwrap_or_default()
                 .and_then(|name| algorithm(&name));
             match key.alg {
@@ -135,11 +137,8 @@ fn read_jwk(text: &str, origin: Origin) -> Outcome {
 
 /// Why the key is not for verifying signatures, if it is not.
 fn purpose(jwk: &Members<'_>) -> Result<Option<String>, Unreadable> {
-    jwk.typed::<String>("kid")?;
-    if jwk
-        .typed::<String>("use")?
-        .is_some_and(|purpose| purpose != "sig")
-    {
+    jwk.text("kid")?;
+    if jwk.text("use")?.is_some_and(|purpose| purpose != "sig") {
         return Ok(Some("not for signatures (`use`)".to_owned()));
     }
     if jwk
@@ -149,7 +148,7 @@ fn purpose(jwk: &Members<'_>) -> Result<Option<String>, Unreadable> {
         return Ok(Some("not for verifying (`key_ops`)".to_owned()));
     }
     let unknown = jwk
-        .typed::<String>("alg")?
+        .text("alg")?
         .is_some_and(|name| algorithm(&name).is_none());
     Ok(unknown.then(|| "an `alg` that is not verified here".to_owned()))
 }
@@ -159,7 +158,7 @@ fn rsa(jwk: &Members<'_>) -> Result<PublicKey, String> {
 }
 
 fn ec(jwk: &Members<'_>) -> Result<Option<PublicKey>, String> {
-    let length = match jwk.typed::<String>("crv") {
+    let length = match jwk.text("crv") {
         Ok(Some(crv)) if crv == "P-256" => 32,
         Ok(Some(crv)) if crv == "P-384" => 48,
         _ => return Ok(None),
@@ -174,13 +173,13 @@ fn ec(jwk: &Members<'_>) -> Result<Option<PublicKey>, String> {
 }
 
 fn part(jwk: &Members<'_>, name: &str) -> Result<Vec<u8>, String> {
-    let text: String = jwk
-        .typed(name)
+    let text = jwk
+        .text(name)
         .ok()
         .flatten()
         .ok_or_else(|| format!("no `{name}`"))?;
     URL_SAFE_NO_PAD
-        .decode(text)
+        .decode(&*text)
         .map_err(|_| format!("`{name}` is not base64url"))
 }
 

@@ -9,6 +9,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// More members than most tokens have.
+const USUAL: usize = 16;
+
 /// The members of one JSON object, unread, in the order of their names.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a> {
@@ -22,9 +25,10 @@ impl<'a> Members<'a> {
         serde_json::from_str(text).ok()
     }
 
+    // One after the other: few names have the same length, and only `iss` is looked for before a signature holds.
     fn find(&self, name: &str) -> Option<&'a RawValue> {
-        let place = self.members.binary_search_by(|(key, _)| (**key).cmp(name));
-        self.members.get(place.ok()?).map(|(_, raw)| *raw)
+        let mut members = self.members.iter();
+        members.find(|(key, _)| key == name).map(|(_, raw)| *raw)
     }
 
     /// Whether a name occurs twice, escapes resolved.
@@ -65,11 +69,30 @@ impl<'a> Members<'a> {
         self.find(name).is_some()
     }
 
+    /// A member that is a string: absent, unreadable (`Err`) or read.
+    pub(super) fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, Unreadable> {
+        self.get(name).map(text).transpose()
+    }
+
     /// A member of a given type: absent, unreadable (`Err`) or read.
     pub(super) fn typed<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Unreadable> {
         self.get(name)
             .map(|raw| serde_json::from_str(raw).map_err(|_| Unreadable))
             .transpose()
+    }
+}
+
+/// The text of a string. One without an escape is what stands between its quotes: a raw value was checked when it was read.
+pub(super) fn text(raw: &str) -> Result<Cow<'_, str>, Unreadable> {
+    let between = raw
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match between {
+        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
+        Some(_) => serde_json::from_str(raw)
+            .map(Cow::Owned)
+            .map_err(|_| Unreadable),
+        None => Err(Unreadable),
     }
 }
 
@@ -89,7 +112,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members::default();
+                let mut members = Members {
+                    members: Vec::with_capacity(USUAL),
+                    duplicate: false,
+                };
                 while let Some((Name(name), value)) = map.next_entry::<_, &'de RawValue>()? {
                     members.members.push((name, value));
                 }
@@ -164,11 +190,44 @@ mod tests {
     #[test]
     fn types_are_checked_and_null_is_absent() {
         let members = Members::read(r#"{"a":"x","n":null,"i":3}"#).unwrap();
-        assert_eq!(members.typed::<String>("a"), Ok(Some("x".to_owned())));
-        assert_eq!(members.typed::<String>("i"), Err(Unreadable));
-        assert_eq!(members.typed::<String>("n"), Ok(None));
+        assert_eq!(members.text("a"), Ok(Some("x".into())));
+        assert_eq!(members.text("i"), Err(Unreadable));
+        assert_eq!(members.text("n"), Ok(None));
+        assert_eq!(members.typed::<u8>("i"), Ok(Some(3)));
+        assert_eq!(members.typed::<u8>("a"), Err(Unreadable));
         assert!(members.contains("n"));
         assert!(members.get("z").is_none());
+    }
+
+    #[test]
+    fn text_is_what_serde_reads() {
+        for raw in [
+            r#""""#,
+            r#""a b""#,
+            r#""\u0061\n\"""#,
+            r#""\\""#,
+            r#""\ud83d\ude00""#,
+            r#""\ud800""#,
+            "\"\u{e9}\"",
+            "1",
+            "true",
+            "[]",
+            r#"["a"]"#,
+            r#"{"a":"b"}"#,
+        ] {
+            let json = format!(r#"{{"a":{raw}}}"#);
+            // What is no string of Unicode is not read at all.
+            let Some(members) = Members::read(&json) else {
+                assert!(serde_json::from_str::<String>(raw).is_err(), "{raw}");
+                continue;
+            };
+            let by_serde = serde_json::from_str::<String>(raw).map_err(|_| Unreadable);
+            assert_eq!(
+                members.text("a"),
+                by_serde.map(|text| Some(text.into())),
+                "{raw}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! May use `jsonwebtoken` for the signature, through whatever crypto provider is installed.
 //! Must not read a clock, nor let a claim but `iss` decide anything before the signature holds.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
@@ -82,7 +84,7 @@ pub fn verify(token: &[u8], issuers: &[Issuer], now: i64) -> Result<Verified, Re
         issuer: place,
         shape,
         algorithm: header.algorithm,
-        kid: header.kid,
+        kid: header.kid.map(Cow::into_owned),
         valid_until,
         claims: claims.of(payload),
     })
@@ -108,13 +110,15 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn split(token: &'a [u8]) -> Result<Self, Rejection> {
         let token = std::str::from_utf8(token).map_err(|_| Rejection::Garbage)?;
-        match token.bytes().filter(|byte| *byte == b'.').count() {
-            2 => {}
-            4 => return Err(Rejection::Encrypted),
+        let (header, rest) = token.split_once('.').ok_or(Rejection::Garbage)?;
+        let (payload, signature) = rest.split_once('.').ok_or(Rejection::Garbage)?;
+        match signature.matches('.').count() {
+            0 => {}
+            2 => return Err(Rejection::Encrypted),
             _ => return Err(Rejection::Garbage),
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(Rejection::Garbage)?;
-        let (header, payload) = message.split_once('.').ok_or(Rejection::Garbage)?;
+        let end = header.len() + 1 + payload.len();
+        let message = token.get(..end).ok_or(Rejection::Garbage)?;
         Ok(Self {
             message,
             header,
@@ -124,27 +128,18 @@ impl<'a> Parts<'a> {
     }
 }
 
-pub(super) struct Header {
+pub(super) struct Header<'a> {
     pub(super) algorithm: Algorithm,
-    kid: Option<String>,
-    pub(super) typ: Option<String>,
+    kid: Option<Cow<'a, str>>,
+    pub(super) typ: Option<Cow<'a, str>>,
 }
 
-impl Header {
-    pub(super) fn read(encoded: &str) -> Result<Self, Rejection> {
-        let text = json(encoded)?;
-        Self::of(&Members::read(&text).ok_or(Rejection::Garbage)?)
-    }
-
-    fn of(members: &Members<'_>) -> Result<Self, Rejection> {
+impl<'a> Header<'a> {
+    pub(super) fn of(members: &Members<'a>) -> Result<Self, Rejection> {
         if members.has_duplicate() {
             return Err(Rejection::DuplicateMember);
         }
-        let text = |name| {
-            members
-                .typed::<String>(name)
-                .map_err(|_| Rejection::Garbage)
-        };
+        let text = |name| members.text(name).map_err(|_| Rejection::Garbage);
         let alg = text("alg")?.ok_or(Rejection::Garbage)?;
         if alg.eq_ignore_ascii_case("none") {
             return Err(Rejection::AlgNone);
@@ -180,8 +175,8 @@ fn issuer_of(members: &Members<'_>, issuers: &[Issuer]) -> Result<usize, Rejecti
     if members.has_duplicate() {
         return Err(Rejection::DuplicateMember);
     }
-    let iss: String = members
-        .typed("iss")
+    let iss = members
+        .text("iss")
         .map_err(|_| Rejection::MalformedClaim { claim: "iss" })?
         .ok_or_else(|| Rejection::MissingClaim {
             claim: "iss".to_owned(),
@@ -194,7 +189,7 @@ fn issuer_of(members: &Members<'_>, issuers: &[Issuer]) -> Result<usize, Rejecti
 
 fn check_signature(
     parts: &Parts<'_>,
-    header: &Header,
+    header: &Header<'_>,
     keys: &KeySet,
     issuer: usize,
 ) -> Result<(), Rejection> {
@@ -256,7 +251,9 @@ fn check_purpose(
 
 #[cfg(test)]
 mod tests {
-    use super::{Claims, Header, KeySet, Parts, Rejection, check_signature, check_time};
+    use super::{
+        Claims, Header, KeySet, Members, Parts, Rejection, check_signature, check_time, json,
+    };
     use crate::token::Origin;
 
     /// RFC 8037 appendix A.4: its payload is a sentence, so only the signature can be checked.
@@ -267,7 +264,8 @@ mod tests {
         let keys = KeySet::from_jwks(jwk, Origin::Remote).unwrap();
         let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         let parts = Parts::split(token.as_bytes()).unwrap();
-        let header = Header::read(parts.header).unwrap();
+        let text = json(parts.header).unwrap();
+        let header = Header::of(&Members::read(&text).unwrap()).unwrap();
         assert_eq!(check_signature(&parts, &header, &keys, 0), Ok(()));
         let other = Parts {
             message: "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZQ",

@@ -5,6 +5,7 @@
 use crate::http::{Request, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -99,6 +100,7 @@ pub struct Setup {
     concurrency: u32,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    under: Vec<String>,
     wasm_log: String,
 }
 
@@ -110,6 +112,7 @@ impl Setup {
             concurrency: 1,
             arguments: Vec::new(),
             environment: Vec::new(),
+            under: Vec::new(),
             wasm_log: "info".to_owned(),
         }
     }
@@ -133,6 +136,12 @@ impl Setup {
         self
     }
 
+    /// Runs it under another program, which must keep the process: the words go before those of Envoy.
+    pub fn under(mut self, words: &[String]) -> Self {
+        self.under = words.to_vec();
+        self
+    }
+
     /// The level from which modules are logged; `info` unless said.
     pub fn wasm_log(mut self, level: &str) -> Self {
         level.clone_into(&mut self.wasm_log);
@@ -141,8 +150,13 @@ impl Setup {
 
     fn command(&self, dir: &TempDir) -> Result<Command, String> {
         let binary = binary().ok_or("there is no Envoy")?;
-        let mut command = Command::new(&binary);
+        let binary = binary.into_os_string();
+        let words = self.under.iter().map(OsString::from).chain([binary]);
+        let words: Vec<OsString> = words.collect();
+        let (program, rest) = words.split_first().ok_or("no program")?;
+        let mut command = Command::new(program);
         command
+            .args(rest)
             .arg("-c")
             .arg(dir.write("bootstrap.yaml", &self.bootstrap))
             .args(["--config-yaml", ADMIN, "--disable-hot-restart"])
