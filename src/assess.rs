@@ -204,8 +204,10 @@ pub fn weigh(
         assessment.grounds.pin = Some(pin);
         return assessment;
     }
-    let decayed = known.identity.map(|record| record.as_of(features.now));
-    let record = decayed.as_deref();
+    let mut room = None;
+    let record = known
+        .identity
+        .map(|record| record.as_of(features.now, &mut room));
     let known = known.with_identity(record);
     let is_event = is_event(features, record);
     let session = record.and_then(|record| record.session(features.session));

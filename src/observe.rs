@@ -34,8 +34,9 @@ const AT_ONCE: u32 = 10;
 /// What was learned from one request.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Observation {
-    /// The record as it is now; absent: nothing changed, nothing is written.
-    pub record: Option<IdentityRecord>,
+    /// The record as it is now; absent: nothing changed, nothing is written. Most requests change nothing, and a record is more
+    /// than two thousand bytes.
+    pub record: Option<Box<IdentityRecord>>,
     /// What everybody learns.
     pub lessons: ArrayVec<population::Lesson, 2>,
     /// What the name learns that was tried: the record at [`Features::tried`].
@@ -81,13 +82,16 @@ pub fn observe(
     known: &Known<'_>,
 ) -> Observation {
     // Written even if nothing is learned: else it would be set back to another time by every request.
+    let mut room = None;
     let set_back = known
         .identity
         .filter(|record| record.is_ahead(features.now))
-        .map(|record| record.as_of(features.now).into_owned());
-    let known = known.with_identity(set_back.as_ref().or(known.identity));
+        .map(|record| record.as_of(features.now, &mut room));
+    let known = known.with_identity(set_back.or(known.identity));
     let mut seen = learned(features, assessment, outcome, &known);
-    seen.record = seen.record.or(set_back);
+    if seen.record.is_none() {
+        seen.record = set_back.cloned().map(Box::new);
+    }
     seen
 }
 
@@ -116,7 +120,11 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
                 seen.teach(event(features, novel, record, population));
-                seen.record = Some(learn(features, novel, shared, record));
+                let own = seen.record.insert(Box::new(match record {
+                    Some(record) => record.clone(),
+                    None => IdentityRecord::new(features.now),
+                }));
+                learn(features, novel, shared, own);
                 let ordinary = assessment.attempt.ordinary && !novel.surprising;
                 seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
             }
@@ -124,9 +132,11 @@ fn learned(
         Lesson::Move if succeeded => advance(features, shared, record, &mut seen),
         Lesson::Event(_) | Lesson::Move => {}
         Lesson::Recovery if succeeded => {
-            seen.record = record.map(|record| IdentityRecord {
-                recovered: record.recovered.max(features.now),
-                ..record.clone()
+            seen.record = record.map(|record| {
+                Box::new(IdentityRecord {
+                    recovered: record.recovered.max(features.now),
+                    ..record.clone()
+                })
             });
         }
         Lesson::Recovery => {}
@@ -134,13 +144,13 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = challenge(features, record);
+            seen.record = challenge(features, record).map(Box::new);
         }
         Lesson::Contain(novel) => {
             if let Some(novel) = novel.as_ref().filter(|_| is_event(features, record)) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = record.map(|record| contain(features, record));
+            seen.record = record.map(|record| Box::new(contain(features, record)));
         }
     }
     if succeeded {
@@ -170,7 +180,7 @@ fn fail(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observa
     seen.teach(population::Lesson::Failure);
     // Whoever is verified already tried another credential than its own.
     seen.record = record.filter(|_| !features.verified).map(|record| {
-        let mut record = record.clone();
+        let mut record = Box::new(record.clone());
         record.decay_to(features.now);
         record.lately.fail(features.prefix, features.now);
         record
@@ -250,15 +260,7 @@ fn event(
     }))
 }
 
-fn learn(
-    features: &Features,
-    novel: &Novel,
-    shared: bool,
-    record: Option<&IdentityRecord>,
-) -> IdentityRecord {
-    let mut record = record
-        .cloned()
-        .unwrap_or_else(|| IdentityRecord::new(features.now));
+fn learn(features: &Features, novel: &Novel, shared: bool, record: &mut IdentityRecord) {
     record.decay_to(features.now);
     if record.history == 0 {
         // It may have been challenged long before.
@@ -322,12 +324,11 @@ fn learn(
         // However fast the journey was, the owner made it: it is over, and no request to come is a part of it.
         record.places.clear();
     }
-    remember_place(features, surprising || shared, &mut record);
-    remember_use(features, &mut record);
+    remember_place(features, surprising || shared, record);
+    remember_use(features, record);
     if features.session != 0 {
         record.remember_session(begin(features));
     }
-    record
 }
 
 fn remember_use(features: &Features, record: &mut IdentityRecord) {
@@ -403,7 +404,7 @@ fn advance(
     remember_place(features, shared, &mut record);
     remember_use(features, &mut record);
     record.remember_session(moved);
-    seen.record = Some(record);
+    seen.record = Some(Box::new(record));
 }
 
 /// A denial alone creates no record: a stranger is never denied on a score.

@@ -30,26 +30,38 @@ pub fn log_odds(probability: f64) -> f64 {
 /// The strongest reason of each family counts, families add up, from `prior` log-odds.
 #[must_use]
 pub fn score(evidence: &[Evidence], prior: f64) -> Score {
-    let sum = |counts: fn(&Evidence) -> bool| {
-        Family::ALL.into_iter().fold(prior, |sum, family| {
-            sum + evidence
-                .iter()
-                // A note without nats says nothing, and hides nothing that speaks for the owner.
-                .filter(|piece| piece.nats != 0.0 || piece.reason.nature() != Nature::Note)
-                .filter(|piece| piece.reason.family() == family && counts(piece))
-                .map(|piece| piece.nats)
-                .max_by(f64::total_cmp)
-                .unwrap_or(0.0)
-        })
+    let mut strongest = [None; Family::ALL.len()];
+    let mut known_network = None;
+    for Evidence { reason, nats } in evidence {
+        let (family, nature) = (reason.family(), reason.nature());
+        // A note without nats says nothing, and hides nothing that speaks for the owner.
+        if *nats == 0.0 && nature == Nature::Note {
+            continue;
+        }
+        if let Some(slot) = strongest.get_mut(family as usize) {
+            *slot = stronger(*slot, *nats);
+        }
+        if family == Family::Network && nature != Nature::Novelty {
+            known_network = stronger(known_network, *nats);
+        }
+    }
+    let sum = |strongest: [Option<f64>; Family::ALL.len()]| {
+        strongest
+            .into_iter()
+            .fold(prior, |sum, nats| sum + nats.unwrap_or(0.0))
     };
-    let logit = sum(|_| true);
+    let logit = sum(strongest);
+    let [_, client, time, velocity, token, behaviour] = strongest;
     Score {
         logit,
         probability: 1.0 / (1.0 + libm::exp(-logit)),
-        beyond_network: sum(|piece| {
-            piece.reason.family() != Family::Network || piece.reason.nature() != Nature::Novelty
-        }),
+        beyond_network: sum([known_network, client, time, velocity, token, behaviour]),
     }
+}
+
+fn stronger(known: Option<f64>, nats: f64) -> Option<f64> {
+    let weaker = known.is_none_or(|known| known.total_cmp(&nats).is_le());
+    if weaker { Some(nats) } else { known }
 }
 
 #[cfg(test)]

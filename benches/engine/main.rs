@@ -70,7 +70,7 @@ impl Bench {
             for lesson in &seen.lessons {
                 bench.population.learn(lesson);
             }
-            bench.record = seen.record.unwrap();
+            bench.record = *seen.record.unwrap();
         }
         bench
     }

@@ -2,6 +2,7 @@
 //! May use: memory and the engine's pages.
 //! Must not: keep a page between requests, or create a key after start.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -193,11 +194,11 @@ impl Store {
     }
 
     /// Changes a record. `change` gives the new record, or `None` to leave it; it may be called again after a conflict.
-    pub(crate) fn update<R: Record>(
+    pub(crate) fn update<R: Record, C: Borrow<R>>(
         &self,
         locator: Locator,
         metrics: &Metrics,
-        mut change: impl FnMut(Option<&R>) -> Option<R>,
+        mut change: impl FnMut(Option<&R>) -> Option<C>,
     ) -> Written {
         let name = self.name::<R>(locator);
         let mut bytes = Vec::with_capacity(512);
@@ -219,6 +220,7 @@ impl Store {
             let Some(changed) = change(found.as_deref()) else {
                 return Written::Unchanged;
             };
+            let changed = changed.borrow();
             bytes.clear();
             changed.encode(&mut bytes);
             match page.put(locator.tag, &bytes, changed.activity(), &self.key) {

@@ -258,7 +258,7 @@ impl Decayed {
     /// The sum at `now`: all of it where that is a little earlier, nothing where it was summed while the clock was wrong.
     #[must_use]
     pub fn read(&self, now: u32, half_life: f64) -> f64 {
-        if is_ahead(self.at, now) {
+        if self.value == 0.0 || is_ahead(self.at, now) {
             return 0.0;
         }
         let passed = f64::from(now.saturating_sub(self.at));

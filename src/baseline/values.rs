@@ -183,10 +183,14 @@ impl<const N: usize> Values<N> {
         if factor >= 1.0 {
             return;
         }
+        let mut forgets = false;
         for value in &mut self.entries {
             value.count = (f64::from(value.count) * factor) as f32;
+            forgets |= value.count < FORGOTTEN;
         }
-        self.entries.retain(|value| value.count >= FORGOTTEN);
+        if forgets {
+            self.entries.retain(|value| value.count >= FORGOTTEN);
+        }
         self.spilled = (f64::from(self.spilled) * factor) as f32;
     }
 

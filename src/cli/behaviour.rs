@@ -49,20 +49,16 @@ impl Behaviour {
             .ongoing
             .get_mut(&locator)
             .filter(|ongoing| ongoing.is_idle(now));
-        let closed = idle.map(Ongoing::close);
-        self.learn(locator, closed, population);
+        if let Some(idle) = idle {
+            let closed = idle.close();
+            self.learn(locator, &closed, population);
+        }
     }
 
     /// Learns a window that closed.
-    pub(crate) fn learn(
-        &mut self,
-        locator: Locator,
-        closed: Option<Closed>,
-        population: &mut Population,
-    ) {
-        let Some(closed) = closed else { return };
-        self.profiles.entry(locator).or_default().learn(&closed);
-        if let Some(lesson) = lesson_of_window(&closed) {
+    pub(crate) fn learn(&mut self, locator: Locator, closed: &Closed, population: &mut Population) {
+        self.profiles.entry(locator).or_default().learn(closed);
+        if let Some(lesson) = lesson_of_window(closed) {
             population.learn(&lesson);
         }
     }
@@ -72,7 +68,7 @@ impl Behaviour {
         let mut open: Vec<_> = std::mem::take(&mut self.ongoing).into_iter().collect();
         open.sort_unstable_by_key(|(locator, _)| *locator);
         for (locator, mut ongoing) in open {
-            self.learn(locator, Some(ongoing.close()), population);
+            self.learn(locator, &ongoing.close(), population);
         }
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use csv::StringRecord;
-use stepgate::signals::ecs::Event;
+use stepgate::signals::ecs::{Event, Order};
 
 use super::progress::Progress;
 use super::turns::{Taker, Turns};
@@ -71,6 +71,8 @@ pub(crate) trait Work: Send {
     type Prepared<'e>;
     /// What a line may be if not an event.
     type Other;
+    /// What a thread keeps of events it prepared, to prepare the next ones faster.
+    type Memo: Default;
 
     /// Looks at a line before it is taken for an event; `None`: it is nothing else.
     ///
@@ -80,8 +82,12 @@ pub(crate) trait Work: Send {
         Ok(None)
     }
 
-    /// Prepares an event: everything that depends on no other.
-    fn prepare<'e>(setting: &'e Self::Setting, event: &'e Event<'_>) -> Self::Prepared<'e>;
+    /// Prepares an event: everything that depends on no other, whatever is remembered.
+    fn prepare<'e>(
+        setting: &'e Self::Setting,
+        memo: &mut Self::Memo,
+        event: &'e Event<'_>,
+    ) -> Self::Prepared<'e>;
 
     /// Takes an event, in the order of the files.
     ///
@@ -100,8 +106,9 @@ impl<F: FnMut(&Event<'_>) -> Result<(), Failure> + Send> Work for InOrder<F> {
     type Setting = ();
     type Prepared<'e> = ();
     type Other = ();
+    type Memo = ();
 
-    fn prepare<'e>((): &'e (), _: &'e Event<'_>) {}
+    fn prepare<'e>((): &'e (), (): &mut (), _: &'e Event<'_>) {}
 
     fn take(&mut self, event: &Event<'_>, (): &()) -> Result<(), Failure> {
         (self.0)(event)
@@ -139,11 +146,12 @@ pub(crate) fn each_with<W: Work>(
         tally: Tally::default(),
     };
     let tally = if threads == NonZero::<usize>::MIN {
+        let (mut order, mut memo) = (Order::default(), W::Memo::default());
         for batch in batches {
             let batch = batch?;
             for (number, entry) in batch.entries() {
-                let line = Line::<W>::read(setting, entry);
-                let prepared = line.prepared(setting);
+                let line = Line::<W>::read(setting, entry, &mut order);
+                let prepared = line.prepared(setting, &mut memo);
                 taking.line(&batch.file, number, &line, prepared.as_ref())?;
             }
         }
@@ -170,6 +178,7 @@ fn in_turns<W: Work>(
     source: &Mutex<impl Iterator<Item = (Result<Batch, Failure>, u64)>>,
     taker: &Taker<'_, (Taking<'_, W>, Result<(), Failure>)>,
 ) {
+    let (mut order, mut memo) = (Order::default(), W::Memo::default());
     loop {
         let next = source.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some((batch, turn)) = next else { return };
@@ -184,11 +193,11 @@ fn in_turns<W: Work>(
             Ok(batch) => {
                 let lines: Vec<_> = batch
                     .entries()
-                    .map(|(number, entry)| (number, Line::<W>::read(setting, entry)))
+                    .map(|(number, entry)| (number, Line::<W>::read(setting, entry, &mut order)))
                     .collect();
                 let prepared: Vec<_> = lines
                     .iter()
-                    .map(|(_, line)| line.prepared(setting))
+                    .map(|(_, line)| line.prepared(setting, &mut memo))
                     .collect();
                 taker.take(turn, |(taking, done)| {
                     let mut lines = lines.iter().zip(&prepared);
@@ -221,23 +230,32 @@ enum Line<'b, W: Work> {
 }
 
 impl<'b, W: Work> Line<'b, W> {
-    fn read(setting: &W::Setting, entry: Entry<'b>) -> Self {
-        let event = match entry {
-            Entry::Illegible => return Self::Bad("not UTF-8".to_owned()),
-            Entry::Row(columns, cells) => of_row(columns, cells),
-            Entry::Line(line) => match W::other(setting, line) {
-                _ if line.trim_ascii().is_empty() => return Self::Empty,
-                Ok(Some(other)) => return Self::Other(other),
-                Ok(None) => Event::parse(line).map_err(|error| error.to_string()),
-                Err(why) => Err(why),
+    fn read(setting: &W::Setting, entry: Entry<'b>, order: &mut Order) -> Self {
+        match entry {
+            Entry::Illegible => Self::Bad("not UTF-8".to_owned()),
+            Entry::Row(columns, cells) => match of_row(columns, cells) {
+                Ok(event) => Self::Event(event),
+                Err(why) => Self::Bad(why),
             },
-        };
-        event.map_or_else(Self::Bad, Self::Event)
+            Entry::Line(line) => match W::other(setting, line) {
+                _ if line.trim_ascii().is_empty() => Self::Empty,
+                Ok(Some(other)) => Self::Other(other),
+                Ok(None) => match Event::parse_like(line, order) {
+                    Ok(event) => Self::Event(event),
+                    Err(error) => Self::Bad(error.to_string()),
+                },
+                Err(why) => Self::Bad(why),
+            },
+        }
     }
 
-    fn prepared<'e>(&'e self, setting: &'e W::Setting) -> Option<W::Prepared<'e>> {
+    fn prepared<'e>(
+        &'e self,
+        setting: &'e W::Setting,
+        memo: &mut W::Memo,
+    ) -> Option<W::Prepared<'e>> {
         match self {
-            Self::Event(event) => Some(W::prepare(setting, event)),
+            Self::Event(event) => Some(W::prepare(setting, memo, event)),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use stepgate::observe::{self, Observation, Response, observe};
 use stepgate::policy::{Policy, Route, Tier};
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
-use stepgate::signals::from_event;
+use stepgate::signals::from_event::{self, Clients};
 use stepgate::signals::keyed::HashKey;
 use stepgate::signals::request::Signals;
 
@@ -39,8 +39,14 @@ pub(crate) struct Prepared<'e> {
 
 impl<'e> Prepared<'e> {
     /// The same for every number of threads, and wherever the event stands.
-    pub(crate) fn of(event: &'e Event<'_>, policy: &'e Policy, key: &HashKey) -> Self {
-        let signals = from_event::signals(event, &policy.credentials.services);
+    pub(crate) fn of(
+        event: &'e Event<'_>,
+        policy: &'e Policy,
+        key: &HashKey,
+        clients: &mut Clients,
+    ) -> Self {
+        let services = &policy.credentials.services;
+        let signals = from_event::signals_with(event, services, clients);
         let tier = policy.tier(&Route {
             host: signals.request.host,
             path: signals.request.path,
@@ -68,7 +74,7 @@ pub(crate) struct Live {
     /// Time of the newest of them.
     pub(crate) newest: u32,
     learn: Learn,
-    buffer: Vec<u8>,
+    clients: Clients,
 }
 
 /// How what an event asked for ended: by its outcome, else by its status as the filter judges one.
@@ -93,14 +99,14 @@ impl Live {
             learned: 0,
             newest: 0,
             learn,
-            buffer: Vec::new(),
+            clients: Clients::default(),
         }
     }
 
     /// Scores an event, then learns from it what may be learned.
     pub(crate) fn take(&mut self, event: &Event<'_>) -> Assessment {
         let policy = Arc::clone(&self.policy);
-        let prepared = Prepared::of(event, &policy, &self.key);
+        let prepared = Prepared::of(event, &policy, &self.key, &mut self.clients);
         self.take_prepared(event, &prepared)
     }
 
@@ -120,13 +126,16 @@ impl Live {
             self.behaviour
                 .wake(locator, features.now, &mut self.population);
         }
+        if let Some(locator) = features.identity {
+            self.memory.fetch(locator, &self.key);
+        }
         let record = features
             .identity
-            .and_then(|locator| self.memory.find(locator, &self.key));
-        let wanted = wants_sources(tier, signals, features, record.as_ref());
+            .and_then(|locator| self.memory.fetched(locator));
+        let wanted = wants_sources(tier, signals, features, record);
         let sources = self.memory.sources(&wanted, &self.key);
         let known = Known::of(&self.population)
-            .with_identity(record.as_ref())
+            .with_identity(record)
             .with_sources(&sources)
             .with_behaviour(followed.map(|locator| self.behaviour.of(locator)));
         let mut assessment = assess(&self.policy, tier, signals, features, &known);
@@ -144,8 +153,8 @@ impl Live {
             None => outcome(event),
         };
         if let Some(outcome) = outcome {
-            let seen = observe(features, &assessment, outcome, &known);
-            self.learn(features, &assessment, &seen);
+            let mut seen = observe(features, &assessment, outcome, &known);
+            self.learn(features, &assessment, &mut seen);
         }
         if let Some(locator) = followed {
             let response = Response {
@@ -155,23 +164,24 @@ impl Live {
             };
             let ongoing = self.behaviour.ongoing(locator);
             let closed = observe::follow(features, &assessment, response, ongoing);
-            self.behaviour.learn(locator, closed, &mut self.population);
+            if let Some(closed) = closed {
+                self.behaviour.learn(locator, &closed, &mut self.population);
+            }
         }
         assessment
     }
 
-    fn learn(&mut self, features: &Features, assessment: &Assessment, seen: &Observation) {
+    fn learn(&mut self, features: &Features, assessment: &Assessment, seen: &mut Observation) {
         for lesson in &seen.lessons {
             self.population.learn(lesson);
         }
         if let Some(lesson) = &seen.source {
             for key in SourceKey::of(features) {
-                self.memory.teach(key, lesson, &self.key, &mut self.buffer);
+                self.memory.teach(key, lesson, &self.key);
             }
         }
-        if let (Some(locator), Some(record)) = (features.identity, &seen.record) {
-            self.memory
-                .store(locator, record, &self.key, &mut self.buffer);
+        if let (Some(locator), Some(record)) = (features.identity, seen.record.take()) {
+            self.memory.store(locator, record, &self.key);
             if matches!(assessment.lesson, Lesson::Event(_)) {
                 self.learned += 1;
                 self.newest = self.newest.max(features.now);

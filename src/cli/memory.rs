@@ -2,6 +2,8 @@
 //! May use: the baseline.
 //! Must not: decide what is learned.
 
+mod identities;
+
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::decay::DAY;
@@ -12,22 +14,30 @@ use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
 use stepgate::signals::keyed::{HashKey, Locator};
 
 use super::located::Located;
+use identities::Identities;
+
+/// Sources from which on those that are spent are forgotten.
+const SWEPT: usize = 256;
 
 /// Identities and sources: what is read back is what the filter would read.
 #[derive(Debug)]
 pub(crate) enum Memory {
-    /// Every record. Those of identities in the bytes a page would hold, a tenth of what they are in use; those of sources, which
-    /// hardly differ, as they are, and until they are spent.
+    /// Every record. Those of sources, which hardly differ in length, as they are, and until they are spent.
     Unbounded {
-        identities: Located<Box<[u8]>>,
+        identities: Identities,
         sources: Located<Source>,
-        /// The day on which those that were spent were forgotten.
-        swept: u32,
+        /// The day of the last lesson.
+        today: u32,
+        /// How many there may be until those that are spent are forgotten: as many again as were left the last time.
+        most: usize,
     },
     /// A fixed number of pages; the least active record of a full page makes room.
     Pages {
         identities: Vec<Page>,
         sources: Vec<Page>,
+        /// The record that was fetched.
+        fetched: Option<Box<IdentityRecord>>,
+        buffer: Vec<u8>,
     },
 }
 
@@ -36,9 +46,10 @@ impl Memory {
     pub(crate) fn new(mebibytes: Option<u32>, key: &HashKey) -> Self {
         let Some(mebibytes) = mebibytes else {
             return Self::Unbounded {
-                identities: Located::default(),
+                identities: Identities::default(),
                 sources: Located::default(),
-                swept: 0,
+                today: 0,
+                most: SWEPT,
             };
         };
         let pages = ((mebibytes as u64) << 20) / PAGE_BYTES as u64;
@@ -46,35 +57,43 @@ impl Memory {
         Self::Pages {
             identities: table(PageKind::Identity),
             sources: table(PageKind::Source),
+            fetched: None,
+            buffer: Vec::new(),
         }
     }
 
-    /// The record of an identity.
-    pub(crate) fn find(&self, locator: Locator, key: &HashKey) -> Option<IdentityRecord> {
-        let bytes = match self {
-            Self::Unbounded { identities, .. } => &**identities.get(&locator)?,
-            Self::Pages { identities, .. } => find(identities, locator, key)?,
-        };
-        IdentityRecord::decode(bytes)
+    /// Makes the record of an identity ready, for [`Memory::fetched`].
+    pub(crate) fn fetch(&mut self, locator: Locator, key: &HashKey) {
+        match self {
+            Self::Unbounded { identities, .. } => identities.fetch(locator),
+            Self::Pages {
+                identities,
+                fetched,
+                ..
+            } => {
+                let record = find(identities, locator, key).and_then(IdentityRecord::decode);
+                *fetched = record.map(Box::new);
+            }
+        }
+    }
+
+    /// The record that was fetched last: that of this identity.
+    pub(crate) fn fetched(&self, locator: Locator) -> Option<&IdentityRecord> {
+        match self {
+            Self::Unbounded { identities, .. } => identities.fetched(locator),
+            Self::Pages { fetched, .. } => fetched.as_deref(),
+        }
     }
 
     /// Stores a record.
-    pub(crate) fn store(
-        &mut self,
-        locator: Locator,
-        record: &IdentityRecord,
-        key: &HashKey,
-        buffer: &mut Vec<u8>,
-    ) {
-        buffer.clear();
-        record.encode(buffer);
+    pub(crate) fn store(&mut self, locator: Locator, record: Box<IdentityRecord>, key: &HashKey) {
         match self {
-            Self::Unbounded { identities, .. } => match identities.get_mut(&locator) {
-                Some(known) if known.len() == buffer.len() => known.copy_from_slice(buffer),
-                Some(known) => *known = buffer.as_slice().into(),
-                None => drop(identities.insert(locator, buffer.as_slice().into())),
-            },
-            Self::Pages { identities, .. } => {
+            Self::Unbounded { identities, .. } => identities.store(locator, record),
+            Self::Pages {
+                identities, buffer, ..
+            } => {
+                buffer.clear();
+                record.encode(buffer);
                 put(identities, locator, buffer, record.activity(), key);
             }
         }
@@ -100,31 +119,35 @@ impl Memory {
     }
 
     /// Teaches a source.
-    pub(crate) fn teach(
-        &mut self,
-        source: SourceKey,
-        lesson: &SourceLesson,
-        key: &HashKey,
-        buffer: &mut Vec<u8>,
-    ) {
+    pub(crate) fn teach(&mut self, source: SourceKey, lesson: &SourceLesson, key: &HashKey) {
         let locator = source.locator();
-        if let Self::Unbounded { sources, swept, .. } = self {
-            let (today, week) = (lesson.now / DAY, 7);
-            let passed = today.checked_sub(*swept);
-            *swept = today;
+        if let Self::Unbounded {
+            sources,
+            today,
+            most,
+            ..
+        } = self
+        {
+            let (day, week) = (lesson.now / DAY, 7);
+            let passed = day.checked_sub(*today);
+            *today = day;
             // A line whose clock is wrong, by more than a week or less, must not make the others forgotten.
-            if passed.is_some_and(|days| (1..=week).contains(&days)) {
+            if sources.len() >= *most && passed.is_some_and(|days| (1..=week).contains(&days)) {
                 let before = lesson.now.saturating_sub(week * DAY);
                 sources.retain(|_, source| !source.is_spent(before));
+                *most = (2 * sources.len()).max(SWEPT);
             }
             let record = sources.entry(locator).or_default();
             return record.learn(source.kind, lesson);
         }
         let mut record = self.source(source, key).unwrap_or_default();
         record.learn(source.kind, lesson);
-        buffer.clear();
-        record.encode(buffer);
-        if let Self::Pages { sources, .. } = self {
+        if let Self::Pages {
+            sources, buffer, ..
+        } = self
+        {
+            buffer.clear();
+            record.encode(buffer);
             put(sources, locator, buffer, record.activity(), key);
         }
     }
@@ -135,10 +158,9 @@ impl Memory {
         records: impl Iterator<Item = SnapshotRecord<'a>>,
         key: &HashKey,
     ) {
-        let mut buffer = Vec::new();
         for found in records.filter(|found| found.kind == PageKind::Identity) {
             if let Some(record) = IdentityRecord::decode(found.bytes) {
-                self.store(found.locator, &record, key, &mut buffer);
+                self.store(found.locator, Box::new(record), key);
             }
         }
     }
@@ -156,7 +178,7 @@ impl Memory {
     pub(crate) fn write(self, snapshot: &mut SnapshotWriter) -> u64 {
         let mut too_long = 0;
         if let Self::Unbounded { identities, .. } = self {
-            for (locator, bytes) in identities {
+            for (locator, bytes) in identities.into_bytes() {
                 let fits = snapshot.record(PageKind::Identity, locator, |out| {
                     out.extend_from_slice(&bytes);
                 });

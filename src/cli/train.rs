@@ -11,6 +11,7 @@ use clap::Args;
 use stepgate::baseline::snapshot::SnapshotWriter;
 use stepgate::policy::Policy;
 use stepgate::signals::ecs::Event;
+use stepgate::signals::from_event::Clients;
 use stepgate::signals::keyed::HashKey;
 
 use super::event_file::Work;
@@ -84,9 +85,14 @@ impl Work for Live {
     type Setting = (Arc<Policy>, HashKey);
     type Prepared<'e> = Prepared<'e>;
     type Other = ();
+    type Memo = Clients;
 
-    fn prepare<'e>((policy, key): &'e Self::Setting, event: &'e Event<'_>) -> Prepared<'e> {
-        Prepared::of(event, policy, key)
+    fn prepare<'e>(
+        (policy, key): &'e Self::Setting,
+        clients: &mut Clients,
+        event: &'e Event<'_>,
+    ) -> Prepared<'e> {
+        Prepared::of(event, policy, key, clients)
     }
 
     fn take(&mut self, event: &Event<'_>, prepared: &Prepared<'_>) -> Result<(), Failure> {

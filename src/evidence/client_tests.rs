@@ -53,7 +53,7 @@ fn after(logins: &[Signals<'_>]) -> (Population, IdentityRecord) {
         let found = assess(&policy, &policy.default_tier, signals, &features, &known);
         let outcome = Outcome { succeeded: true };
         let seen = observe(&features, &found, outcome, &known);
-        record = seen.record.or(record);
+        record = seen.record.map(|new| *new).or(record);
         seen.lessons.iter().for_each(|l| everybody.learn(l));
     }
     (everybody, record.unwrap())

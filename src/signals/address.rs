@@ -42,6 +42,9 @@ impl Address {
         if text.is_empty() || text.len() > MAX_TEXT {
             return None;
         }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Some(Self::from(address));
+        }
         if let Some(rest) = text.strip_prefix('[') {
             let (host, port) = rest.split_once(']')?;
             let port = port.strip_prefix(':');
@@ -49,7 +52,7 @@ impl Address {
             return if fits { Self::v6(host) } else { None };
         }
         match text.split_once(':') {
-            None => text.parse::<Ipv4Addr>().ok().map(Self::from),
+            None => None,
             Some((host, port)) if !port.contains(':') => {
                 let host = host.parse::<Ipv4Addr>().ok()?;
                 is_port(port).then(|| Self::from(host))

@@ -2,6 +2,8 @@
 //! May use: the parsers beside it.
 //! Must not: fail, hash, or look at labels.
 
+mod clients;
+
 use std::borrow::Cow;
 
 use super::address::Address;
@@ -11,7 +13,8 @@ use super::request::{
     Anonymiser, ClientSignals, Field, Grant, Kind, NetworkSignals, RequestSignals, SessionSignals,
     Signals, Standing, Subject,
 };
-use super::user_agent::{self, Client};
+use super::user_agent::Client;
+pub use clients::Clients;
 
 /// Blur of coordinates in a log: databases place an address in its city at best.
 const MEASURED_KM: f64 = 50.0;
@@ -20,6 +23,20 @@ const MEASURED_KM: f64 = 50.0;
 /// names one. `services` are the names of machines in the policy.
 #[must_use]
 pub fn signals<'e>(event: &'e Event<'_>, services: &[String]) -> Signals<'e> {
+    signals_of(event, services, clients::of(event))
+}
+
+/// The same, faster where `clients` were given events of the same clients before.
+#[must_use]
+pub fn signals_with<'e>(
+    event: &'e Event<'_>,
+    services: &[String],
+    clients: &mut Clients,
+) -> Signals<'e> {
+    signals_of(event, services, clients.of(event))
+}
+
+fn signals_of<'e>(event: &'e Event<'_>, services: &[String], parsed: Client) -> Signals<'e> {
     Signals {
         now_ms: libm::round(event.time * 1000.0) as i64,
         standing: event
@@ -35,7 +52,7 @@ pub fn signals<'e>(event: &'e Event<'_>, services: &[String]) -> Signals<'e> {
                 }
             }),
         network: network(event),
-        client: client(event),
+        client: client(event, parsed),
         session: session(event),
         request: RequestSignals {
             method: bytes(&event.method).unwrap_or_default(),
@@ -84,7 +101,8 @@ fn subject<'e>(user: &'e str, event: &'e Event<'_>, services: &[String]) -> Subj
         kind,
         group: match event.group.as_deref().filter(|group| !group.is_empty()) {
             Some(group) => Cow::Borrowed(group),
-            None => Cow::Owned([kind.as_str(), ":", client_id].concat()),
+            None if client_id.is_empty() => Cow::Borrowed(kind.prefix()),
+            None => Cow::Owned([kind.prefix(), client_id].concat()),
         },
         client_id: Cow::Borrowed(client_id),
     }
@@ -108,10 +126,11 @@ fn network<'e>(event: &'e Event<'_>) -> NetworkSignals<'e> {
     NetworkSignals {
         address: match event.ip.as_deref() {
             None | Some("" | "-") => Field::Absent,
-            // Logs that spare people hold a prefix.
             Some(text) => {
-                let address = text.split_once('/').map_or(text, |(address, _)| address);
-                Address::parse(address).map_or(Field::Malformed, Field::Present)
+                // Logs that spare people hold a prefix.
+                let of_prefix = || Address::parse(text.split_once('/')?.0);
+                let address = Address::parse(text).or_else(of_prefix);
+                address.map_or(Field::Malformed, Field::Present)
             }
         },
         asn: Field::from(event.asn.filter(|asn| *asn != 0)),
@@ -122,19 +141,7 @@ fn network<'e>(event: &'e Event<'_>) -> NetworkSignals<'e> {
     }
 }
 
-fn client<'e>(event: &'e Event<'_>) -> ClientSignals<'e> {
-    let named = event.agent_name.is_some() || event.os_name.is_some() || event.device.is_some();
-    let parsed = if named {
-        user_agent::from_names(
-            event.agent_name.as_deref(),
-            event.agent_version.as_deref(),
-            event.os_name.as_deref(),
-            event.os_version.as_deref(),
-            event.device.as_deref(),
-        )
-    } else {
-        bytes(&event.agent).map_or_else(Client::default, user_agent::parse)
-    };
+fn client<'e>(event: &'e Event<'_>, parsed: Client) -> ClientSignals<'e> {
     ClientSignals {
         user_agent: field(&event.agent),
         parsed,

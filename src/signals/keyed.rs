@@ -121,15 +121,23 @@ impl HashKey {
     #[must_use]
     pub fn locate(&self, domain: Domain, parts: &[&[u8]]) -> Locator {
         let mut hasher = SipHasher13x128::new_with_key(&self.0);
+        let length = |part: &[u8]| (part.len() as u64).to_le_bytes();
         match parts {
-            [part] => {
-                let length = (part.len() as u64).to_le_bytes();
-                write_whole(&mut hasher, &[&[domain as u8], &length, part]);
-            }
+            [part] => write_whole(&mut hasher, &[&[domain as u8], &length(part), part]),
+            [first, second] => write_whole(
+                &mut hasher,
+                &[
+                    &[domain as u8],
+                    &length(first),
+                    first,
+                    &length(second),
+                    second,
+                ],
+            ),
             parts => {
                 hasher.write_u8(domain as u8);
                 for part in parts {
-                    hasher.write(&(part.len() as u64).to_le_bytes());
+                    hasher.write(&length(part));
                     hasher.write(part);
                 }
             }

@@ -13,6 +13,7 @@ mod grant;
 pub mod keyed;
 mod language;
 pub mod login;
+pub mod memo;
 pub mod request;
 mod route;
 mod tried;

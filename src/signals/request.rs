@@ -59,6 +59,16 @@ impl Kind {
         }
     }
 
+    /// How the name of its peer group begins where the policy names none.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Human => "human:",
+            Self::Service => "service:",
+            Self::ApiKey => "api-key:",
+        }
+    }
+
     /// Whether a machine asks, which cannot solve a challenge.
     #[must_use]
     pub const fn is_machine(self) -> bool {

@@ -55,16 +55,24 @@ fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Numbers, UUIDs, long hexadecimal and base64 words, mail addresses, and words that are mostly digits.
 fn is_id(segment: &[u8]) -> bool {
     let length = segment.len();
-    let count = |is: fn(&u8) -> bool| segment.iter().filter(|b| is(b)).count();
-    let digits = count(u8::is_ascii_digit);
-    let hexadecimal = count(|b| b.is_ascii_hexdigit() || *b == b'-') == length;
-    let word = count(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'=')) == length;
+    let (mut digits, mut hexadecimal, mut word, mut mail) = (0, true, true, false);
+    for byte in segment {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'f' | b'A'..=b'F' | b'-' => {}
+            b'g'..=b'z' | b'G'..=b'Z' | b'_' | b'=' => hexadecimal = false,
+            _ => {
+                (hexadecimal, word) = (false, false);
+                mail |= *byte == b'@';
+            }
+        }
+    }
     digits == length
         || (digits >= 3 && digits * 2 >= length)
         || (hexadecimal && length >= 8 && digits >= 1)
         || (word && length >= 20 && digits >= 2)
         || length > 64
-        || segment.contains(&b'@')
+        || mail
         || segment.starts_with(b"%")
 }
 

@@ -121,7 +121,7 @@ impl Engine {
                 self.population.learn(lesson);
             }
             if let (Some(at), Some(new)) = (features.identity, seen.record) {
-                self.records.insert(at, new);
+                self.records.insert(at, *new);
             }
         }
         Played {

@@ -135,7 +135,7 @@ impl Life {
             for lesson in &seen.lessons {
                 self.everybody.learn(lesson);
             }
-            self.record = seen.record.or(self.record.take());
+            self.record = seen.record.map(|new| *new).or(self.record.take());
         }
         assessment
     }

@@ -2,8 +2,6 @@
 //! May use: the record, and how far ahead a clock may be.
 //! Must not: give back counts, or open what was closed: nobody knows for how long the clock was wrong.
 
-use std::borrow::Cow;
-
 use super::IdentityRecord;
 use crate::baseline::decay::{hour, is_ahead};
 
@@ -34,15 +32,16 @@ impl IdentityRecord {
         self.decay_to(now);
     }
 
-    /// The record brought to `now`; copied only where that changes it.
+    /// The record brought to `now`; copied into `room` only where that changes it. A record is more than two thousand bytes: it
+    /// is brought there where it lies.
     #[must_use]
-    pub fn as_of(&self, now: u32) -> Cow<'_, Self> {
+    pub fn as_of<'a>(&'a self, now: u32, room: &'a mut Option<Self>) -> &'a Self {
         if now <= self.updated && !self.is_ahead(now) {
-            return Cow::Borrowed(self);
+            return self;
         }
-        let mut record = self.clone();
+        let record = room.insert(self.clone());
         record.bring_to(now);
-        Cow::Owned(record)
+        record
     }
 
     fn set_back(&mut self, now: u32) {

@@ -26,6 +26,12 @@ struct Cell {
     expected: f32,
 }
 
+impl Cell {
+    fn kappa(self) -> f64 {
+        (f64::from(self.seen) + K) / (f64::from(self.expected) + K)
+    }
+}
+
 /// Seen and expected patterns of everybody.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patterns {
@@ -89,11 +95,14 @@ impl Default for Patterns {
 }
 
 impl Patterns {
-    fn cell(&self, group: u8, pattern: usize) -> Cell {
-        self.cells
-            .get(usize::from(group) * PATTERNS + pattern)
-            .copied()
-            .unwrap_or_default()
+    fn group(&self, group: u8) -> Option<&[Cell; PATTERNS]> {
+        let (groups, _) = self.cells.as_chunks();
+        groups.get(usize::from(group))
+    }
+
+    fn group_mut(&mut self, group: u8) -> Option<&mut [Cell; PATTERNS]> {
+        let (groups, _) = self.cells.as_chunks_mut();
+        groups.get_mut(usize::from(group))
     }
 
     /// Joint distribution of two independent chains.
@@ -113,10 +122,9 @@ impl Patterns {
     #[must_use]
     pub fn factors(&self, groups: Groups, joint: &PerPattern) -> PerPattern {
         let mut out = [1.0; PATTERNS];
-        for g in groups.0 {
-            for (p, k) in out.iter_mut().enumerate() {
-                let c = self.cell(g, p);
-                *k *= (f64::from(c.seen) + K) / (f64::from(c.expected) + K);
+        for cells in groups.0.into_iter().filter_map(|g| self.group(g)) {
+            for (k, c) in out.iter_mut().zip(cells) {
+                *k *= c.kappa();
             }
         }
         let total: f64 = out.iter().zip(joint).map(|(k, p)| k * p).sum();
@@ -132,23 +140,25 @@ impl Patterns {
     pub fn learn(&mut self, groups: Groups, joint: &PerPattern, shown: usize) {
         let mut expect = *joint;
         for g in groups.0 {
-            for (p, e) in expect.iter_mut().enumerate() {
+            let Some(cells) = self.group_mut(g) else {
+                continue;
+            };
+            // Apart, since a processor divides several numbers at once.
+            let before = cells.map(Cell::kappa);
+            for (p, ((e, c), kappa)) in expect.iter_mut().zip(cells).zip(before).enumerate() {
                 if *e <= 0.0 {
                     continue;
                 }
-                let before = self.cell(g, p);
-                if let Some(c) = self.cells.get_mut(usize::from(g) * PATTERNS + p) {
-                    c.expected += *e as f32;
-                    if p == shown {
-                        c.seen += 1.0;
-                    }
-                    // Halving both keeps the ratio and lets old habits fade.
-                    if c.seen > 1.0e6 || c.expected > 1.0e6 {
-                        c.seen /= 2.0;
-                        c.expected /= 2.0;
-                    }
+                c.expected += *e as f32;
+                if p == shown {
+                    c.seen += 1.0;
                 }
-                *e *= (f64::from(before.seen) + K) / (f64::from(before.expected) + K);
+                // Halving both keeps the ratio and lets old habits fade.
+                if c.seen > 1.0e6 || c.expected > 1.0e6 {
+                    c.seen /= 2.0;
+                    c.expected /= 2.0;
+                }
+                *e *= kappa;
             }
         }
     }

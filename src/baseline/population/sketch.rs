@@ -32,18 +32,22 @@ pub(super) struct Sketch(Vec<f32>);
 
 impl Sketch {
     pub(super) fn count(&self, kind: u64, key: u32) -> f64 {
-        cells(kind, key)
+        self.least(cells(kind, key)).into()
+    }
+
+    fn least(&self, cells: [usize; ROWS]) -> f32 {
+        cells
             .iter()
             .map(|cell| self.0.get(*cell).copied().unwrap_or_default())
             .fold(f32::INFINITY, f32::min)
-            .into()
     }
 
     /// Counts one event: only the smallest cells grow.
     pub(super) fn add(&mut self, kind: u64, key: u32) {
-        let grown = self.count(kind, key) as f32 + 1.0;
+        let cells = cells(kind, key);
+        let grown = self.least(cells) + 1.0;
         self.make_room();
-        for cell in cells(kind, key) {
+        for cell in cells {
             if let Some(count) = self.0.get_mut(cell) {
                 *count = count.max(grown);
             }

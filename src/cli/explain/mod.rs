@@ -99,7 +99,8 @@ impl Explain {
             })?;
         }
         let locator = key.locate(Domain::Identity, &[self.user.as_bytes()]);
-        let record = live.memory.find(locator, &key);
+        live.memory.fetch(locator, &key);
+        let record = live.memory.fetched(locator).cloned();
         if record.is_none() && seen.events == 0 {
             return Err(Failure::new(format!(
                 "nothing is known of \"{}\": no event names it as `user.id`, and no baseline made with this key holds it",

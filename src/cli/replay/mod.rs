@@ -17,6 +17,7 @@ use stepgate::assess::Assessment;
 use stepgate::decision::Action;
 use stepgate::policy::Policy;
 use stepgate::signals::ecs::{Event, Kind, Outcome};
+use stepgate::signals::from_event::Clients;
 use stepgate::signals::keyed::HashKey;
 
 use super::event_file::Work;
@@ -220,6 +221,7 @@ impl Work for Played<'_> {
     type Setting = Setting;
     type Prepared<'e> = (Prepared<'e>, Option<Prepared<'e>>);
     type Other = AuditLine;
+    type Memo = Clients;
 
     fn other(setting: &Setting, line: &[u8]) -> Result<Option<AuditLine>, String> {
         match setting.second {
@@ -228,8 +230,12 @@ impl Work for Played<'_> {
         }
     }
 
-    fn prepare<'e>(setting: &'e Setting, event: &'e Event<'_>) -> Self::Prepared<'e> {
-        let under = |(policy, key): &'e Sight| Prepared::of(event, policy, key);
+    fn prepare<'e>(
+        setting: &'e Setting,
+        clients: &mut Clients,
+        event: &'e Event<'_>,
+    ) -> Self::Prepared<'e> {
+        let mut under = |(policy, key): &'e Sight| Prepared::of(event, policy, key, clients);
         (under(&setting.first), setting.second.as_ref().map(under))
     }
 

@@ -11,6 +11,9 @@ macro_rules! fields {
         }
 
         impl Field {
+            /// How many there are.
+            pub(super) const COUNT: usize = [$($name),*].len();
+
             /// Its dotted name.
             pub(super) fn name(self) -> &'static str {
                 match self {

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::Event;
 use super::fields::{Field, object};
 use super::read::{Value, put};
+use super::{Event, Order};
 
 /// Digits of a number that is exact as an `f64`, with or without a point: fewer than 2^53.
 const DIGITS: usize = 15;
@@ -17,22 +17,34 @@ const TENS: [f64; DIGITS + 1] = [
 ];
 
 /// Fills an empty event; `None` where the line is not plain, or bad: then the event is no use.
-pub(super) fn fill<'a>(event: &mut Event<'a>, line: &'a [u8]) -> Option<()> {
+pub(super) fn fill<'a>(event: &mut Event<'a>, line: &'a [u8], order: &mut Order) -> Option<()> {
     let mut rest = Rest {
         line: std::str::from_utf8(line).ok()?,
         at: 0,
     };
     rest.symbol(b'{')?;
+    let mut before = None;
     loop {
         rest.space();
-        let key = rest.text()?;
-        rest.symbol(b':')?;
+        let expected = order.expected(before);
+        let field = if expected.is_some_and(|field| rest.key(field.name()).is_some()) {
+            expected
+        } else {
+            let key = rest.text()?;
+            rest.symbol(b':')?;
+            let field = Field::of(key);
+            match field {
+                Some(field) => order.came(before, field),
+                None if object(key).is_some() => return None,
+                None => {}
+            }
+            field
+        };
         rest.space();
         let value = rest.value()?;
-        match Field::of(key) {
-            Some(field) => put(event, field, value).ok()?,
-            None if object(key).is_some() => return None,
-            None => {}
+        if let Some(field) = field {
+            put(event, field, value).ok()?;
+            before = Some(field);
         }
         rest.space();
         match rest.byte()? {
@@ -71,6 +83,17 @@ impl<'a> Rest<'a> {
     fn symbol(&mut self, wanted: u8) -> Option<()> {
         self.space();
         (self.byte()? == wanted).then_some(())
+    }
+
+    /// A key that is expected, with its colon; where something else stands nothing is read.
+    fn key(&mut self, name: &str) -> Option<()> {
+        let rest = self.line.as_bytes().get(self.at + 1..)?;
+        let rest = rest.strip_prefix(name.as_bytes())?.strip_prefix(b"\":")?;
+        if self.peek()? != b'"' {
+            return None;
+        }
+        self.at = self.line.len() - rest.len();
+        Some(())
     }
 
     /// A text between quotes, without escapes.
@@ -191,8 +214,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(line: &str) -> Option<Event<'_>> {
+        plain_like(line, &mut Order::default())
+    }
+
+    fn plain_like<'a>(line: &'a str, order: &mut Order) -> Option<Event<'a>> {
         let mut event = read::untimed();
-        fill(&mut event, line.as_bytes()).map(|()| event)
+        fill(&mut event, line.as_bytes(), order).map(|()| event)
     }
 
     /// Keys with values that are right, wrong, or written in some way that is not plain.
@@ -226,7 +253,11 @@ mod tests {
         ) {
             let line = format!("{{\"@timestamp\":1.5,{}}}{end}", members.join(&comma));
             let walked = read::walked(line.as_bytes());
-            if let Some(event) = plain(&line) {
+            let mut order = Order::default();
+            let first = plain_like(&line, &mut order);
+            // Now its own order is expected.
+            prop_assert_eq!(&plain_like(&line, &mut order), &first, "{}", line);
+            if let Some(event) = first {
                 prop_assert_eq!(Ok(event), walked, "{}", line);
             }
         }
@@ -241,6 +272,23 @@ mod tests {
             let walked = read::walked(line.as_bytes());
             assert!(walked.is_ok());
             assert_eq!(plain(line).ok_or(()), walked.map_err(drop));
+        }
+    }
+
+    #[test]
+    fn what_was_expected_makes_no_difference() {
+        let lines = [
+            r#"{"@timestamp":1,"user.id":"a","user.roles":["b"],"event.id":"c"}"#,
+            r#"{ "@timestamp" : 1 , "user.id" :"a","user.id":"b"}"#,
+            r#"{"user.id":"user.id","@timestamp":2}"#,
+            r#"{"@timestamp":1,"user.id2":"a","user.i":"d","event.id":"e"}"#,
+            r#"{"@timestamp":1,"user.id"}"#,
+            r#"{"@timestamp":1,"user.id"#,
+            r#"{"@timestamp":1,"#,
+        ];
+        let mut order = Order::default();
+        for line in lines.iter().chain(lines.iter().rev()) {
+            assert_eq!(plain_like(line, &mut order), plain(line), "{line}");
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::fields::Field;
 use super::walk::Walk;
-use super::{Event, EventError, Kind, Outcome, TimeForm, plain, time};
+use super::{Event, EventError, Kind, Order, Outcome, TimeForm, plain, time};
 use serde::Deserializer as _;
 use std::borrow::Cow;
 use std::fmt;
@@ -20,9 +20,9 @@ pub(super) fn untimed<'a>() -> Event<'a> {
     }
 }
 
-pub(super) fn line(line: &[u8]) -> Result<Event<'_>, EventError> {
+pub(super) fn line<'a>(line: &'a [u8], order: &mut Order) -> Result<Event<'a>, EventError> {
     let mut event = untimed();
-    match plain::fill(&mut event, line) {
+    match plain::fill(&mut event, line, order) {
         Some(()) if !event.time.is_nan() => Ok(event),
         _ => walked(line),
     }
