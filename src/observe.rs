@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod login;
+mod session;
 mod verdict;
 
 use arrayvec::ArrayVec;
@@ -15,21 +16,15 @@ use crate::assess::{Assessment, Lesson, Novel, is_event};
 use crate::baseline::account::AccountLesson;
 use crate::baseline::decay;
 use crate::baseline::hours::Hour;
-use crate::baseline::identity::{IdentityRecord, MOVES, Place};
+use crate::baseline::identity::{IdentityRecord, Place};
 use crate::baseline::population::{
     self, Attempt, CredentialLesson, EventLesson, Population, RecentClient, Shared, relations,
 };
-use crate::baseline::session::Session;
 use crate::baseline::source::{Ended, SourceLesson};
 use crate::baseline::values::Sighting;
-use crate::challenge::asked;
 use crate::evidence::Known;
-use crate::evidence::session::{client, location};
+use crate::evidence::session::client;
 use crate::signals::features::Features;
-
-/// Challenges of a session within this time are one, in seconds: longer than a page takes to send its requests and their
-/// retries, shorter than a person takes to authenticate.
-const AT_ONCE: u32 = 10;
 
 /// What was learned from one request.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -129,7 +124,7 @@ fn learned(
                 seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
             }
         }
-        Lesson::Move if succeeded => advance(features, shared, record, &mut seen),
+        Lesson::Move if succeeded => session::advance(features, shared, record, &mut seen),
         Lesson::Event(_) | Lesson::Move => {}
         Lesson::Recovery if succeeded => {
             seen.record = record.map(|record| {
@@ -144,13 +139,13 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = challenge(features, record).map(Box::new);
+            seen.record = session::challenge(features, record).map(Box::new);
         }
         Lesson::Contain(novel) => {
             if let Some(novel) = novel.as_ref().filter(|_| is_event(features, record)) {
                 seen.teach(attempt(features, novel.network));
             }
-            seen.record = record.map(|record| Box::new(contain(features, record)));
+            seen.record = record.map(|record| Box::new(session::contain(features, record)));
         }
     }
     if succeeded {
@@ -327,7 +322,7 @@ fn learn(features: &Features, novel: &Novel, shared: bool, record: &mut Identity
     remember_place(features, surprising || shared, record);
     remember_use(features, record);
     if features.session != 0 {
-        record.remember_session(begin(features));
+        record.remember_session(session::begin(features));
     }
 }
 
@@ -352,95 +347,4 @@ fn remember_place(features: &Features, doubtful: bool, record: &mut IdentityReco
             country: features.country as u16,
         });
     }
-}
-
-fn begin(features: &Features) -> Session {
-    let place = location(features);
-    Session {
-        id: features.session,
-        seen: features.now,
-        auth_time: features.auth_time,
-        first: place,
-        latest: place,
-        before: place,
-        left: features.now,
-        client: client(features),
-        challenged: 0,
-        unsolved: 0,
-        alternations: 0,
-    }
-}
-
-/// A request inside a session that was allowed: the session moves along, and the move is counted.
-fn advance(
-    features: &Features,
-    shared: bool,
-    record: Option<&IdentityRecord>,
-    seen: &mut Observation,
-) {
-    let Some(record) = record else { return };
-    let Some(session) = record.session(features.session) else {
-        return;
-    };
-    let (place, with) = (location(features), client(features));
-    let mut moved = *session;
-    if !moved.advance(place, with, features.now) {
-        return;
-    }
-    let mut record = record.clone();
-    record.decay_to(features.now);
-    if session.is_new_place(place) {
-        record.moves.add(place.asn, 1.0, MOVES);
-        seen.teach(population::Lesson::Move {
-            asn: place.asn,
-            allowed: true,
-            now: features.now,
-        });
-    }
-    if session.client.exact != with.exact {
-        let upgrade = session.client.family == with.family;
-        seen.teach(population::Lesson::ClientChange(upgrade));
-    }
-    remember_place(features, shared, &mut record);
-    remember_use(features, &mut record);
-    record.remember_session(moved);
-    seen.record = Some(Box::new(record));
-}
-
-/// A denial alone creates no record: a stranger is never denied on a score.
-fn contain(features: &Features, record: &IdentityRecord) -> IdentityRecord {
-    let mut record = record.clone();
-    record.contained.close(features.session, features.now);
-    record
-}
-
-/// A challenge of a verified identity is remembered even if nothing else is known of it: whoever is ordered to step up on the
-/// first visit would else be asked for ever. Nothing where the session was just asked.
-fn challenge(features: &Features, record: Option<&IdentityRecord>) -> Option<IdentityRecord> {
-    let new = || features.verified.then(|| IdentityRecord::new(features.now));
-    let mut record = record.cloned().or_else(new)?;
-    let asked = asked(&record, features).copied();
-    let mut session = asked.unwrap_or_else(|| begin(features));
-    if features.auth_time > session.challenged {
-        session.unsolved = 0;
-    }
-    if !asks_anew(&session, features) {
-        return None;
-    }
-    session.unsolved = session.unsolved.saturating_add(1);
-    session.challenged = features.now;
-    session.seen = session.seen.max(features.now);
-    // Where tokens name no session it goes on under the newest.
-    record.sessions.retain(|known| known.id != session.id);
-    session.id = features.session;
-    record.remember_session(session);
-    Some(record)
-}
-
-/// Whether a challenge is another one. A page sends many requests at once, and its user saw one question. A token issued since
-/// is the exception: the client went to its provider and came back without an answer, as it does in a circle of redirects.
-fn asks_anew(session: &Session, features: &Features) -> bool {
-    session.unsolved == 0
-        || features.now.saturating_sub(session.challenged) >= AT_ONCE
-        || features.issued_at > session.challenged
 }
