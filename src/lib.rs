@@ -23,4 +23,5 @@ pub mod redirect;
 pub mod score;
 pub mod signals;
 pub mod signature;
+mod sorted;
 pub mod token;

@@ -2,12 +2,11 @@
 //! May use: the record of a decision; time is an argument.
 //! Must not: grow with what strangers send, or lose a count: what leaves the table is said.
 
-use std::collections::BinaryHeap;
-
 use serde_json::json;
 
 use super::Record;
 use crate::signals::keyed::{Domain, HashKey};
+use crate::sorted::sorted;
 
 /// Windows that are open at the same time: 48 KiB. A new one takes the place of another, which is then closed early.
 const PLACES: usize = 1024;
@@ -125,8 +124,7 @@ pub fn kind_of_line(record: &Record<'_>, key: &HashKey) -> u64 {
     let decision = &record.assessment.decision;
     bytes.extend([0, decision.would as u8, decision.mode as u8]);
     let reasons = record.assessment.reasons.iter();
-    let reasons: BinaryHeap<u8> = reasons.map(|piece| piece.reason as u8).collect();
-    bytes.extend(reasons.into_sorted_vec());
+    bytes.extend(sorted(reasons.map(|piece| piece.reason as u8)));
     key.hash64(Domain::Decision, &bytes)
 }
 

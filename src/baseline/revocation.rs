@@ -2,9 +2,10 @@
 //! May use: the names of a credential.
 //! Must not: read a clock, fetch anything, or grow past its bound.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use crate::signals::credential::Names;
+use crate::sorted::sorted;
 
 /// Most revocations kept at a time.
 pub const MOST: usize = 65_536;
@@ -70,12 +71,8 @@ impl Revocations {
         }
         let excess = self.0.len().saturating_sub(MOST);
         if excess > 0 {
-            let ends: Vec<(u32, u64)> = self
-                .0
-                .iter()
-                .map(|(name, entry)| (entry.until, *name))
-                .collect();
-            for (_, name) in BinaryHeap::from(ends).into_sorted_vec().iter().take(excess) {
+            let ends = self.0.iter().map(|(name, entry)| (entry.until, *name));
+            for (_, name) in sorted(ends).iter().take(excess) {
                 self.0.remove(name);
             }
         }

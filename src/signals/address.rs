@@ -2,9 +2,10 @@
 //! May use: std only. Must not: resolve names, read headers, keep hash-map order.
 //! IPv4 lives inside the 16 bytes as `::ffff:a.b.c.d`, so one form serves both families.
 
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::sorted::sorted;
 
 /// Most entries one [`CidrSet`] takes; about 3 MiB if all are IPv6.
 pub const MAX_ENTRIES: usize = 100_000;
@@ -51,14 +52,12 @@ impl Address {
             let fits = port.is_none_or(is_port) && (port.is_some() || rest.ends_with(']'));
             return if fits { Self::v6(host) } else { None };
         }
-        match text.split_once(':') {
-            None => None,
-            Some((host, port)) if !port.contains(':') => {
-                let host = host.parse::<Ipv4Addr>().ok()?;
-                is_port(port).then(|| Self::from(host))
-            }
-            Some(_) => Self::v6(text),
+        let (host, port) = text.split_once(':')?;
+        if port.contains(':') {
+            return Self::v6(text);
         }
+        let host = host.parse::<Ipv4Addr>().ok()?;
+        is_port(port).then(|| Self::from(host))
     }
 
     fn v6(text: &str) -> Option<Self> {
@@ -334,7 +333,7 @@ impl CidrSet {
 }
 
 fn merged(ranges: Vec<(Address, Address)>) -> Vec<(Address, Address)> {
-    let mut ranges = BinaryHeap::from(ranges).into_sorted_vec();
+    let mut ranges = sorted(ranges);
     ranges.dedup_by(|next, kept| {
         let touches = next.0.0 <= kept.1.0.saturating_add(1);
         if touches {

@@ -25,7 +25,7 @@ impl<'a> Members<'a> {
         serde_json::from_str(text).ok()
     }
 
-    // One after the other: few names have the same length, and only `iss` is looked for before a signature holds.
+    // One after the other: few names have the same length, and few are looked for before a signature holds.
     fn find(&self, name: &str) -> Option<&'a RawValue> {
         let mut members = self.members.iter();
         members.find(|(key, _)| key == name).map(|(_, raw)| *raw)

@@ -18,7 +18,7 @@ pub fn subject(claims: &Claims, services: &[String]) -> Option<Subject<'static>>
         .groups
         .first()
         .cloned()
-        .unwrap_or_else(|| format!("{}:{client_id}", kind.as_str()));
+        .unwrap_or_else(|| [kind.prefix(), &client_id].concat());
     Some(Subject {
         id: Cow::Owned(format!("{}|{sub}", claims.iss)),
         kind,
@@ -37,7 +37,7 @@ pub fn certificate_subject<'a>(uri_san: &'a str, services: &[String]) -> Subject
     Subject {
         id: Cow::Borrowed(uri_san),
         kind,
-        group: Cow::Owned(format!("{}:", kind.as_str())),
+        group: Cow::Borrowed(kind.prefix()),
         client_id: Cow::Borrowed(""),
     }
 }

@@ -2,9 +2,8 @@
 //! May use the marks of proofs; `now` is an argument.
 //! Must not grow beyond its page, whoever sends proofs.
 
-use std::collections::BinaryHeap;
-
 use super::dpop::Mark;
+use crate::sorted::sorted;
 
 /// Bytes of a mark: hash, key and last second, little-endian.
 const MARK: usize = 16;
@@ -78,8 +77,7 @@ impl UsedProofs {
 
     /// The key with most marks, `coming` first among equals.
     fn most_used(&self, coming: u32) -> u32 {
-        let keys: BinaryHeap<u32> = self.0.iter().map(|used| used.key).collect();
-        let keys = keys.into_sorted_vec();
+        let keys = sorted(self.0.iter().map(|used| used.key));
         let runs = keys.chunk_by(|a, b| a == b);
         let longest = runs.max_by_key(|run| (run.len(), run.first() == Some(&coming)));
         longest.and_then(<[u32]>::first).copied().unwrap_or(coming)
