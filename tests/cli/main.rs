@@ -11,6 +11,7 @@ mod check;
 mod documents;
 mod explain;
 mod generate;
+mod hash;
 mod import;
 mod manifests;
 mod replay;
@@ -114,7 +115,7 @@ fn usage_is_told_apart_from_failure() {
     let help = work.run("--help");
     assert_eq!(help.code, 0);
     for command in [
-        "check", "schema", "train", "replay", "tune", "import", "explain", "generate",
+        "check", "schema", "train", "replay", "tune", "import", "explain", "hash", "generate",
     ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command}");
     }

@@ -2,7 +2,7 @@
 //! May use: live, event files.
 //! Must not: let a label reach a decision.
 
-mod audited;
+pub(in crate::cli) mod audited;
 mod differences;
 mod lines;
 pub(in crate::cli) mod measure;
@@ -26,7 +26,7 @@ use super::live::{Learn, Live, Prepared};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
 use super::threads::Threads;
-use super::{Failure, baseline_file, event_file, policy_file, print, say, written};
+use super::{Failure, baseline_file, event_file, policy_file, print, say, visible, written};
 use audited::AuditLine;
 use differences::Differences;
 use lines::{EventLine, Sessions};
@@ -181,7 +181,7 @@ impl Replay {
         let text = if self.json {
             summary.json()
         } else {
-            summary.to_string()
+            visible(&summary.to_string(), true)
         };
         if self.events || self.per.is_some() {
             let _nobody_listens = io::stderr().write_all(text.as_bytes());
