@@ -66,3 +66,40 @@ pub(crate) fn of_user(id: &str, key: &HashKey) -> String {
 fn hex(domain: Domain, text: &str, key: &HashKey) -> String {
     format!("{:016x}", key.locate(domain, &[text.as_bytes()]).tag)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use stepgate::signals::features::Features;
+    use stepgate::signals::login::{BodyKind, LoginBody};
+    use stepgate::signals::request::Field;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        hash: Hash,
+    }
+
+    #[test]
+    fn a_name_is_hashed_as_the_filter_hashes_what_a_login_tries() {
+        let key = HashKey::from_secret("k");
+        for policy in ["{}", r#"{"login":{"fold_case":false}}"#] {
+            let tiered = policy.strip_suffix('}').unwrap();
+            let comma = if tiered == "{" { "" } else { "," };
+            let tiered = format!(
+                r#"{tiered}{comma}"tiers":[{{"name":"l","paths":["/login"],"class":"login"}}]}}"#
+            );
+            let policy = Policy::parse(&tiered).unwrap();
+            let login = policy.tiers[0].login.as_ref().unwrap();
+            let named = login.fields.named(Field::Absent, b"");
+            let body = LoginBody::Whole(BodyKind::Form, b"username=+Alice+%C3%89+");
+            let name = login.fields.name(named, body);
+            let tried = Features::default().trying(&name, &key).tried.unwrap();
+            let line = Line::parse_from(["hash", "--login", " Alice É "]);
+            let said = line.hash.of(&policy, &key);
+            assert_eq!(said, format!("{:016x}", tried.tag), "{tiered}");
+        }
+    }
+}
