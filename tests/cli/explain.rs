@@ -292,6 +292,12 @@ fn the_lines_of_one_person_are_found_by_name_and_by_hash() {
     }
     assert!(!by_hash.stdout.contains(" e1"), "{}", by_hash.stdout);
 
+    // It is no table, whatever its first line is.
+    let log = String::from_utf8(work.read("envoy.log")).unwrap();
+    work.write("wrapped.log", log.split_once('\n').unwrap().1);
+    let wrapped = work.run(&format!("explain --hash {hash} wrapped.log"));
+    assert_eq!(wrapped.stdout, by_hash.stdout);
+
     let audit: String = String::from_utf8(work.read("envoy.log"))
         .unwrap()
         .lines()

@@ -193,3 +193,106 @@ fn an_address_that_is_none_is_kept_and_counted() {
     let outcome = work.run("import --from csv good.csv");
     assert!(!outcome.stderr.contains("no address"), "{}", outcome.stderr);
 }
+
+/// Logs as people have them, and what is said of each where events are expected.
+const LOGS: [(&str, &str, &str); 7] = [
+    (
+        "envoy.json",
+        r#"{"start_time":"2026-01-01T00:00:00Z","method":"GET","path":"/a","response_code":401}"#,
+        "`stepgate import --from envoy --map KEY=user.id`",
+    ),
+    (
+        "envoy.txt",
+        r#"[2026-01-01T00:00:00.000Z] "GET / HTTP/1.1" 200 - 0 10 2 1 "-" "curl/8" "id" "host" "127.0.0.1:80""#,
+        "have it written in JSON",
+    ),
+    (
+        "trail.json",
+        r#"{"Records":[{"eventTime":"2026-07-10T11:42:18Z","eventName":"DescribeInstances"}]}"#,
+        "`stepgate import --from cloudtrail`",
+    ),
+    (
+        "auth.log",
+        "Dec 31 23:59:09 gate sshd[12]: Accepted publickey for ubuntu from 192.0.2.41 port 5 ssh2",
+        "`stepgate import --from sshd --year YEAR`",
+    ),
+    (
+        "table.csv",
+        "time,user\n1,alice",
+        "`stepgate import --from csv --map COLUMN=@timestamp,",
+    ),
+    (
+        "rba.csv",
+        "index,Login Timestamp,User ID,Is Attack IP\n0,2020-02-03 12:43:30,1,False",
+        "`stepgate import --from rba`",
+    ),
+    (
+        "proxy.log",
+        r#"[2026-01-05 08:00:00.000][7][info][wasm] wasm log: {"@timestamp":1750000000,"event.id":"d1","user.hash":"aa","stepgate.tier":"default","stepgate.reasons":{}}"#,
+        "`stepgate explain` tells them, and `stepgate replay --policy A --against B`",
+    ),
+];
+
+#[test]
+fn a_log_that_is_no_event_file_is_recognised_and_its_reader_named() {
+    let work = Workspace::new();
+    for (name, log, advice) in LOGS {
+        work.write(name, format!("{log}\n"));
+        for command in [format!("replay {name}"), format!("train {name} -o a.bin")] {
+            let outcome = work.run(&command);
+            assert_eq!(
+                (outcome.code, outcome.stdout.as_str()),
+                (1, ""),
+                "{command}"
+            );
+            let said = outcome.stderr.lines().last().unwrap();
+            assert!(
+                said.starts_with("stepgate: no events: "),
+                "{command}: {said}"
+            );
+            assert!(said.contains(advice), "{command}: {said}");
+        }
+    }
+    // The reader of one names that of another, and never itself.
+    let other = work.run("import --from envoy trail.json").stderr;
+    assert!(
+        other.ends_with(
+            "; this looks like CloudTrail: `stepgate import --from cloudtrail` makes events of it\n"
+        ),
+        "{other}"
+    );
+    let own = work
+        .run("import --from envoy --map when=@timestamp envoy.txt")
+        .stderr;
+    assert!(own.contains("have it written in JSON"), "{own}");
+    work.write("untimed.json", "{\"method\":\"GET\"}\n");
+    let own = work.run("import --from envoy untimed.json").stderr;
+    assert!(
+        own.ends_with("stepgate: no events: the only line could not be read\n"),
+        "{own}"
+    );
+}
+
+#[test]
+fn events_that_name_nobody_are_pointed_out() {
+    let work = Workspace::new();
+    let access = r#"{"@timestamp":"2026-01-01T00:00:00.000Z","source.ip":"192.0.2.1","http.response.status_code":200,"stepgate.decision":"allow","url.path":"/"}"#;
+    work.write("access.log", format!("{access}\n{access}\n"));
+    let nobody = "none of 2 events names who asked (`user.id`), so they are nobody's";
+    for command in [
+        "replay access.log",
+        "train access.log -o a.bin",
+        "import --from envoy access.log",
+    ] {
+        let outcome = work.run(command);
+        assert_eq!(outcome.code, 0, "{command}");
+        assert!(
+            outcome.stderr.contains(nobody),
+            "{command}: {}",
+            outcome.stderr
+        );
+    }
+    work.write("named.log", access.replace('{', r#"{"user.id":"a","#));
+    let named = work.run("replay named.log");
+    assert!(!named.stderr.contains("nobody"), "{}", named.stderr);
+}

@@ -41,7 +41,7 @@ pub(super) fn read(
         let object = match serde_json::from_slice::<Map<String, Value>>(line) {
             Ok(object) => object,
             Err(error) => {
-                sink.bad(number, format_args!("no JSON object: {error}"));
+                sink.bad_line(number, line, format_args!("no JSON object: {error}"));
                 continue;
             }
         };
@@ -49,8 +49,9 @@ pub(super) fn read(
         flatten(&object, String::new(), &mut cells);
         match event(&cells, map) {
             Ok(event) if event.time.is_nan() => {
-                sink.bad(
+                sink.bad_line(
                     number,
+                    line,
                     "no key gives @timestamp; name it with --map KEY=@timestamp",
                 );
             }
