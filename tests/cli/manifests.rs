@@ -98,3 +98,21 @@ fn yaml_where_the_filter_takes_json_is_refused_in_every_file() {
         );
     }
 }
+
+#[test]
+fn a_digest_that_was_not_replaced_is_pointed_out() {
+    let work = Workspace::new();
+    let zeros = "0".repeat(64);
+    let mut with_digest = 0;
+    for file in files() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let said = work.run(&format!("check {}", file.display())).stderr;
+        let warned = said.contains("sha256: is all zeros, which no module has");
+        assert_eq!(warned, text.contains(&zeros), "{}: {said}", file.display());
+        work.write("own.yaml", text.replace(&zeros, &"0a".repeat(32)));
+        let said = work.run("check own.yaml").stderr;
+        assert!(!said.contains("sha256"), "{}: {said}", file.display());
+        with_digest += u32::from(warned);
+    }
+    assert!(with_digest >= 5, "{with_digest}");
+}
