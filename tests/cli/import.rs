@@ -234,6 +234,29 @@ const LOGS: [(&str, &str, &str); 7] = [
 ];
 
 #[test]
+fn an_issuer_without_a_subject_is_nobody() {
+    let log = br#"{"start_time":1767225600,"user":"https://idp/|-"}
+{"start_time":1767225601,"user":"-|-"}
+{"start_time":1767225602,"user":"https://idp/|"}
+{"start_time":1767225603,"user":"https://idp/|alice"}
+"#;
+    let outcome = run_in(&Workspace::new().0, "import --from envoy -", &[], log);
+    let users: Vec<Value> = events(&outcome.stdout)
+        .iter()
+        .map(|event| event["user.id"].clone())
+        .collect();
+    assert_eq!(
+        users,
+        [
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            json!("https://idp/|alice")
+        ]
+    );
+}
+
+#[test]
 fn a_log_that_is_no_event_file_is_recognised_and_its_reader_named() {
     let work = Workspace::new();
     for (name, log, advice) in LOGS {

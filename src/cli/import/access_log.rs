@@ -92,6 +92,9 @@ fn event<'a>(
         };
         event.set(field, text)?;
     }
+    // Issuer and subject are two operators of a format, and of what is absent Envoy writes a hyphen or nothing.
+    let is_somebody = |user: &Cow<'_, str>| !user.ends_with("|-") && !user.ends_with('|');
+    event.user = event.user.filter(is_somebody);
     event.ip = event.ip.map(|ip| address(&ip).map_or(ip, Cow::Owned));
     event.path = event.path.map(|path| match path.split_once('?') {
         Some((path, _query)) => Cow::Owned(path.to_owned()),
