@@ -295,6 +295,11 @@ fn the_lines_of_one_person_are_found_by_name_and_by_hash() {
     // It is no table, whatever its first line is.
     let log = String::from_utf8(work.read("envoy.log")).unwrap();
     work.write("wrapped.log", log.split_once('\n').unwrap().1);
+    // Nor is the access log beside it worth a word.
+    let access = r#"{"@timestamp":"2026-01-01T00:00:00Z","source.ip":"192.0.2.1"}"#;
+    work.write("both.log", format!("{access}\n{log}"));
+    let both = work.run("explain --user https://idp|alice --key k both.log");
+    assert_eq!((both.code, both.stderr.as_str()), (0, ""));
     let wrapped = work.run(&format!("explain --hash {hash} wrapped.log"));
     assert_eq!(wrapped.stdout, by_hash.stdout);
 
@@ -313,6 +318,45 @@ fn the_lines_of_one_person_are_found_by_name_and_by_hash() {
         work.run("explain --user https://idp|alice --key k audit.log --at 1760000005 --json");
     let early: Value = serde_json::from_str(&early.stdout).unwrap();
     assert_eq!(early["audit"]["lines"], 6);
+}
+
+#[test]
+fn the_log_of_a_proxy_that_logs_in_json_or_in_a_container_is_read_too() {
+    let work = Workspace::new();
+    trail(&work);
+    let plain = String::from_utf8(work.read("envoy.log")).unwrap();
+    let wrap = |lines: &str, name: &str| -> String {
+        let wrapped = lines.lines().map(|line| {
+            let mut outer = serde_json::json!({ "level": "info", "time": "2026-01-05T08:00:00Z" });
+            outer[name] = line.into();
+            format!("{outer}\n")
+        });
+        wrapped.collect()
+    };
+    let json = wrap(&plain, "msg");
+    work.write("container.log", wrap(&json, "log"));
+    work.write("json.log", json);
+    let arguments = "explain --decision d5f0c1a2b3d4e5f60 --policy policy.json";
+    let told = work.run(&format!("{arguments} envoy.log"));
+    assert_eq!(told.code, 0);
+    for log in ["json.log", "container.log"] {
+        let outcome = work.run(&format!("{arguments} {log}"));
+        assert_eq!(outcome.stdout, told.stdout, "{log}: {}", outcome.stderr);
+    }
+    let replayed =
+        work.run("replay --policy policy.json --against policy.json container.log --json");
+    let replayed: Value = serde_json::from_str(&replayed.stdout).unwrap();
+    assert_eq!(replayed["audited"]["redecided"], 25, "{replayed}");
+
+    // What a client calls itself is no line of ours.
+    let (_, ours) = plain.lines().last().unwrap().split_once('{').unwrap();
+    let forged = format!(
+        "\"GET / HTTP/1.1\" 200 \"{{{}\"\n",
+        ours.replace("step-up", "allow")
+    );
+    work.write("access.txt", plain.clone() + &forged);
+    let outcome = work.run(&format!("{arguments} access.txt"));
+    assert_eq!(outcome.stdout, told.stdout);
 }
 
 #[test]
@@ -336,6 +380,11 @@ fn who_is_not_in_an_audit_log_is_told_why() {
     assert!(
         unknown.ends_with("none has \"0000000000000000\" as `user.hash`\n"),
         "{unknown}"
+    );
+    let by_name = failed("explain --user bob envoy.log");
+    assert!(
+        by_name.ends_with("; of 25 audit lines none has its hash under this key; 1 lines are neither events nor audit lines\n"),
+        "{by_name}"
     );
     work.write("plain.log", "[info] nothing of ours\n");
     assert_eq!(

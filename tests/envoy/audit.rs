@@ -102,13 +102,8 @@ fn the_id_of_a_reply_and_the_name_of_a_person_lead_to_the_reasons() {
         "{told}"
     );
     let user = format!("{ISSUER}|alice");
-    let by_name = ["explain", "--user", &user, "--json", "audit.log"];
+    let by_name = ["explain", "--user", &user, "--json", "envoy.log"];
     let by_hash = ["explain", "--hash", hash.trim(), "--json", "envoy.log"];
-    let audit: Vec<String> = lines(&gateway.envoy.logs())
-        .iter()
-        .map(Value::to_string)
-        .collect();
-    dir.write("audit.log", audit.join("\n"));
     for arguments in [by_name, by_hash] {
         let told = stepgate_says(&dir, &[&arguments[..], &of_policy].concat());
         let told: Value = serde_json::from_str(&told).unwrap();

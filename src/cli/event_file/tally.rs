@@ -50,7 +50,7 @@ impl Tally {
             if self.bad > NAMED {
                 say(format_args!("{} lines skipped", self.bad));
             }
-            if self.events > 0 && self.named == 0 {
+            if self.events > 0 && self.named == 0 && self.others == 0 {
                 say(format_args!(
                     "none of {} events names who asked (`user.id`), so they are nobody's: `stepgate import --map KEY=user.id` takes it from another key",
                     self.events

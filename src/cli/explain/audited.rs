@@ -45,7 +45,9 @@ impl Wanted {
         // Few event lines have the word, and reading each twice would take as long again.
         let said = memchr::memmem::find(line, b"stepgate").and_then(|_| fields(line));
         let Some(said) = said else {
-            return self.user.is_none().then_some(Line::Foreign);
+            // Events are objects; what else stands in the log of a proxy is none of ours.
+            let may_be_event = line.trim_ascii_start().first().is_none_or(|b| *b == b'{');
+            return (self.user.is_none() || !may_be_event).then_some(Line::Foreign);
         };
         let is = |name: &str, wanted: &Option<String>| {
             let said = said.get(name).and_then(Value::as_str);

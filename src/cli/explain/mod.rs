@@ -130,6 +130,7 @@ impl Explain {
             trail: Trail::default(),
             alike: BTreeSet::new(),
             of_others: 0,
+            foreign: 0,
         };
         if !self.files.is_empty() {
             let progress = Progress::over(&self.files);
@@ -167,6 +168,8 @@ struct Seen<'w> {
     alike: BTreeSet<String>,
     /// Audit lines of others.
     of_others: u64,
+    /// Lines that are neither events nor audit lines.
+    foreign: u64,
 }
 
 impl Work for Seen<'_> {
@@ -212,7 +215,8 @@ impl Work for Seen<'_> {
                 self.trail.take(line, policy, &self.live.key);
             }
             Line::OfOthers => self.of_others += 1,
-            Line::Wanted(_) | Line::Foreign => {}
+            Line::Foreign => self.foreign += 1,
+            Line::Wanted(_) => {}
         }
     }
 }
@@ -267,6 +271,12 @@ impl Seen<'_> {
                 );
                 if self.of_others > 0 {
                     text += &format!("; {lines} none has its hash under this key");
+                }
+                if self.foreign > 0 {
+                    text += &format!(
+                        "; {} lines are neither events nor audit lines",
+                        self.foreign
+                    );
                 }
                 if !self.alike.is_empty() {
                     let alike: Vec<String> = self

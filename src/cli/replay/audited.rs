@@ -48,7 +48,7 @@ pub(in crate::cli) struct AuditLine {
     reasons: Vec<Evidence>,
 }
 
-/// Reads a line of a log; `None` for what is no audit line. It may stand behind the words a logger puts before it.
+/// Reads a line of a log; `None` for what is no audit line.
 ///
 /// # Errors
 /// If it is an audit line that does not say what is needed.
@@ -56,9 +56,22 @@ pub(super) fn read(line: &[u8]) -> Result<Option<AuditLine>, String> {
     fields(line).as_ref().map(AuditLine::of).transpose()
 }
 
-/// What an audit line says, by dotted names; `None` for what is none.
+/// Members under which loggers and collectors keep the line of a log.
+const WRAPPERS: [&str; 3] = ["log", "msg", "message"];
+/// Loggers of loggers that are looked through: a proxy that logs in JSON, in a container whose log is JSON, and one to spare.
+const DEPTH: u8 = 3;
+
+/// What an audit line says, by dotted names; `None` for what is none. It may stand in the line of a logger, as text or in JSON.
 pub(in crate::cli) fn fields(line: &[u8]) -> Option<BTreeMap<String, Value>> {
+    within(line, DEPTH)
+}
+
+fn within(line: &[u8], depth: u8) -> Option<BTreeMap<String, Value>> {
     let start = memchr::memchr(b'{', line)?;
+    // What a logger writes before has no quotes; the text form of an access log has, with what clients sent between them.
+    if memchr::memchr(b'"', line.get(..start)?).is_some() {
+        return None;
+    }
     let mut values = serde_json::Deserializer::from_slice(line.get(start..)?);
     let Ok(Value::Object(object)) = serde::Deserialize::deserialize(&mut values) else {
         return None;
@@ -66,7 +79,14 @@ pub(in crate::cli) fn fields(line: &[u8]) -> Option<BTreeMap<String, Value>> {
     let mut fields = BTreeMap::new();
     flatten(object, "", &mut fields);
     let has = |name: &str| fields.contains_key(name);
-    (has("stepgate.reasons") && has("stepgate.tier")).then_some(fields)
+    if has("stepgate.reasons") && has("stepgate.tier") {
+        return Some(fields);
+    }
+    let depth = depth.checked_sub(1)?;
+    WRAPPERS.iter().find_map(|name| {
+        let text = fields.get(*name).and_then(Value::as_str)?;
+        within(text.as_bytes(), depth)
+    })
 }
 
 /// Dotted and nested keys are the same thing; reasons stay together.
