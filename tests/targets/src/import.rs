@@ -133,6 +133,14 @@ impl Sink<'_> {
         assert!(line <= self.log.len() as u64 + 1, "there is no line {line}");
         said(why, self.log);
     }
+
+    fn bad_line(&self, number: u64, line: &[u8], why: impl Display) {
+        assert!(
+            line.len() <= self.log.len(),
+            "a line is longer than the log"
+        );
+        self.bad(number, why);
+    }
 }
 
 fn untimed<'a>() -> Event<'a> {
