@@ -117,7 +117,7 @@ fn the_scrape_finds_the_proxies_of_the_gateway_and_expects_the_filter_there() {
 }
 
 #[test]
-fn kubectl_puts_rule_and_monitor_together() {
+fn kubectl_puts_rule_monitor_and_dashboards_together() {
     let output = Command::new("kubectl")
         .args(["kustomize", "envoy/observability"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -133,9 +133,22 @@ fn kubectl_puts_rule_and_monitor_together() {
         .split("\n---\n")
         .map(|document| serde_norway::from_str(document).unwrap())
         .collect();
-    assert_eq!(built.len(), 2);
+    assert_eq!(built.len(), 3);
     for manifest in built {
         let kind = manifest["kind"].as_str().unwrap();
+        if kind == "ConfigMap" {
+            assert_eq!(manifest["metadata"]["labels"]["grafana_dashboard"], "1");
+            let boards = manifest["data"].as_object().unwrap();
+            assert_eq!(boards.len(), 3);
+            for (name, board) in boards {
+                let path = file(&format!("envoy/observability/{name}"));
+                assert_eq!(
+                    board.as_str().unwrap(),
+                    std::fs::read_to_string(path).unwrap()
+                );
+            }
+            continue;
+        }
         let source = if kind == "PodMonitor" { MONITOR } else { RULE };
         assert_eq!(manifest["spec"], yaml(source)["spec"], "{kind}");
         assert_eq!(manifest["metadata"]["labels"]["release"], "prometheus");

@@ -56,7 +56,7 @@ pub(crate) struct Explain {
     /// Snapshot to start from, made by `stepgate train` with the same key
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Policy that decides; without one the default policy
+    /// Policy that decides, by itself or in the configuration that brings it to the filter; without one the default policy
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     #[command(flatten)]

@@ -48,7 +48,7 @@ pub(crate) struct Replay {
     /// What is learned
     #[arg(long, value_enum, default_value_t)]
     learn: Learn,
-    /// Policy that decides; without one the default policy
+    /// Policy that decides, by itself or in the configuration that brings it to the filter; without one the default policy
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// A second policy with a memory of its own: the summary says what it would decide otherwise. Lines of the filter's audit log
