@@ -254,8 +254,7 @@ impl<W: Work> Taking<'_, W> {
     ) -> Result<(), Failure> {
         match (line, prepared) {
             (Line::Event(event), Some(prepared)) => {
-                self.tally.events += 1;
-                self.tally.named += u64::from(event.user.is_some());
+                self.tally.event(event);
                 self.work.take(event, prepared)?;
             }
             (Line::Other(other), _) => {

@@ -319,3 +319,70 @@ fn events_that_name_nobody_are_pointed_out() {
     let named = work.run("replay named.log");
     assert!(!named.stderr.contains("nobody"), "{}", named.stderr);
 }
+
+#[test]
+fn times_and_outcomes_are_read_as_others_write_them() {
+    let work = Workspace::new();
+    let log = r#"{"published":1767225600250,"who":"alice","outcome":{"result":"SUCCESS"}}
+{"published":1767225601000000,"who":"alice","outcome":{"result":"Failure"}}
+{"published":1767225602000000000,"who":"alice","outcome":{"result":true}}
+{"published":1767225603,"who":"alice","outcome":{"result":"false"}}
+{"published":"2026-01-01T00:00:04Z","who":"alice","outcome":{"result":"maybe"}}
+"#;
+    work.write("log.json", log);
+    work.write(
+        "log.csv",
+        "published,who,outcome\n1767225600250,alice,SUCCESS\n",
+    );
+    let outcome = work.run("import --from json --map published=@timestamp,who=user.id,outcome.result=event.outcome log.json");
+    let told: Vec<_> = events(&outcome.stdout)
+        .iter()
+        .map(|event| {
+            (
+                event["@timestamp"].as_f64().unwrap(),
+                event["event.outcome"].clone(),
+            )
+        })
+        .collect();
+    let expected = [
+        (1_767_225_600.25, json!("success")),
+        (1_767_225_601.0, json!("failure")),
+        (1_767_225_602.0, json!("success")),
+        (1_767_225_603.0, json!("failure")),
+    ];
+    assert_eq!(told, expected);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("log.json:5: skipped: `event.outcome` is \"maybe\", must be"),
+        "{}",
+        outcome.stderr
+    );
+    let table = work.run(
+        "import --from csv --map published=@timestamp,who=user.id,outcome=event.outcome log.csv",
+    );
+    assert_eq!(
+        table.stdout,
+        "{\"@timestamp\":1767225600.25,\"event.outcome\":\"success\",\"user.id\":\"alice\"}\n"
+    );
+}
+
+#[test]
+fn input_that_is_not_in_order_of_time_is_pointed_out() {
+    let work = Workspace::new();
+    let at = |time: u32| format!("{{\"@timestamp\":{time},\"user.id\":\"a\"}}\n");
+    // Two pods, one after the other; half an hour is what a long request may take.
+    work.write(
+        "first.jsonl",
+        at(1_767_225_600) + &at(1_767_232_800) + &at(1_767_231_000),
+    );
+    work.write("second.jsonl", at(1_767_225_600) + &at(1_767_232_800));
+    let said = "1 of 5 events are more than an hour older than one before them: what is learned follows the order of the input, so sort it by time\n";
+    for command in ["replay", "import --from envoy"] {
+        let both = work.run(&format!("{command} first.jsonl second.jsonl"));
+        assert_eq!(both.code, 0);
+        assert!(both.stderr.contains(said), "{command}: {}", both.stderr);
+        let one = work.run(&format!("{command} first.jsonl"));
+        assert!(!one.stderr.contains("older"), "{command}: {}", one.stderr);
+    }
+}

@@ -2,19 +2,27 @@
 //! May use: stderr.
 //! Must not: read a line.
 
+use stepgate::signals::ecs::Event;
+
 use super::foreign::Foreign;
 use crate::cli::{Failure, say};
 
 /// Bad lines that are named; the rest is counted.
 const NAMED: u64 = 10;
+/// Seconds an event may be older than one before it: lines of an access log are written when requests end.
+const LATE: f64 = 3600.0;
 
 /// What reading files found besides events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     /// Events read.
     pub(crate) events: u64,
     /// Those that name who asked.
     pub(crate) named: u64,
+    /// Those that are much older than one before them.
+    pub(crate) late: u64,
+    /// Time of the newest, in seconds since 1970.
+    newest: f64,
     /// Lines that were no events.
     pub(crate) bad: u64,
     /// Lines that were something else, and were taken as that.
@@ -24,6 +32,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Counts an event.
+    pub(crate) fn event(&mut self, event: &Event<'_>) {
+        self.events += 1;
+        self.named += u64::from(event.user.is_some());
+        self.late += u64::from(event.time < self.newest - LATE);
+        self.newest = self.newest.max(event.time);
+    }
+
     /// Counts a bad line, and names it while they are few.
     pub(crate) fn bad(&mut self, file: &str, line: u64, why: impl std::fmt::Display) {
         self.bad += 1;
@@ -49,6 +65,12 @@ impl Tally {
         if self.events + self.others > 0 {
             if self.bad > NAMED {
                 say(format_args!("{} lines skipped", self.bad));
+            }
+            if self.late > 0 {
+                say(format_args!(
+                    "{} of {} events are more than an hour older than one before them: what is learned follows the order of the input, so sort it by time",
+                    self.late, self.events
+                ));
             }
             if self.events > 0 && self.named == 0 && self.others == 0 {
                 say(format_args!(

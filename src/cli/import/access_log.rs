@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use stepgate::observe;
 use stepgate::signals::ecs::{Event, EventError, Outcome};
 
+use super::adapt::adapted;
 use super::{Lines, Sink, address, untimed};
 use crate::cli::Failure;
 
@@ -47,6 +48,11 @@ pub(super) fn read(
         };
         let mut cells = Vec::with_capacity(object.len());
         flatten(&object, String::new(), &mut cells);
+        for (key, text) in &mut cells {
+            if let Some(adapted) = adapted(field(key, map), text) {
+                *text = adapted;
+            }
+        }
         match event(&cells, map) {
             Ok(event) if event.time.is_nan() => {
                 sink.bad_line(
@@ -77,20 +83,24 @@ fn flatten(object: &Map<String, Value>, prefix: String, cells: &mut Vec<(String,
     }
 }
 
+/// The field that a key becomes.
+fn field<'k>(key: &'k str, map: &'k [(String, String)]) -> &'k str {
+    let mapped = map.iter().find(|(from, _)| from == key);
+    let known = KNOWN.iter().find(|(from, _)| *from == key);
+    match (mapped, known) {
+        (Some((_, field)), _) => field,
+        (None, Some((_, field))) => field,
+        (None, None) => key,
+    }
+}
+
 fn event<'a>(
     cells: &'a [(String, String)],
     map: &[(String, String)],
 ) -> Result<Event<'a>, EventError> {
     let mut event = untimed();
     for (key, text) in cells {
-        let mapped = map.iter().find(|(from, _)| from == key);
-        let known = KNOWN.iter().find(|(from, _)| from == key);
-        let field = match (mapped, known) {
-            (Some((_, field)), _) => field.as_str(),
-            (None, Some((_, field))) => field,
-            (None, None) => key,
-        };
-        event.set(field, text)?;
+        event.set(field(key, map), text)?;
     }
     // Issuer and subject are two operators of a format, and of what is absent Envoy writes a hyphen or nothing.
     let is_somebody = |user: &Cow<'_, str>| !user.ends_with("|-") && !user.ends_with('|');

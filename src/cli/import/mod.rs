@@ -3,6 +3,7 @@
 //! Must not: invent what a log does not say.
 
 mod access_log;
+mod adapt;
 mod cloudtrail;
 mod rba;
 mod sshd;
@@ -40,7 +41,9 @@ pub(crate) struct Import {
 enum Format {
     /// The public data set of risk-based authentication: CSV
     Rba,
-    /// Envoy's access log in JSON, with Istio's keys or those of --map
+    /// Envoy's access log in JSON, with Istio's keys or those of --map; with --map any log of one JSON object per line (`json` is
+    /// the same)
+    #[value(alias = "json")]
     Envoy,
     /// AWS CloudTrail: files with Records, or one event per line
     Cloudtrail,
@@ -131,8 +134,7 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn event(&mut self, event: &Event<'_>) -> Result<(), Failure> {
-        self.tally.events += 1;
-        self.tally.named += u64::from(event.user.is_some());
+        self.tally.event(event);
         self.progress.events(self.tally.events);
         let ip = event.ip.as_ref();
         self.unreadable += u64::from(ip.is_some_and(|ip| address(ip).is_none()));

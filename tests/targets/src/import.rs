@@ -4,6 +4,8 @@
 
 #[path = "../../../src/cli/import/access_log.rs"]
 mod access_log;
+#[path = "../../../src/cli/import/adapt.rs"]
+mod adapt;
 #[path = "../../../src/cli/import/cloudtrail.rs"]
 mod cloudtrail;
 #[path = "../../../src/cli/import/rba.rs"]
