@@ -84,6 +84,14 @@ fn the_id_of_a_reply_and_the_name_of_a_person_lead_to_the_reasons() {
     dir.write("policy.json", policy.to_string());
     let of_policy = ["--policy", "policy.json"];
 
+    // What the metric says is in what `check` prints.
+    let checked = stepgate_says(&dir, &["check", "policy.json"]);
+    let digest = checked.trim().rsplit(' ').next().unwrap();
+    let low = u32::from_str_radix(digest.get(8..).unwrap(), 16).unwrap();
+    let scraped = gateway.envoy.prometheus();
+    let metric = format!("stepgate_configuration_digest{{}} {low}\n");
+    assert!(scraped.contains(&metric), "{metric}\n{scraped}");
+
     let told = ["explain", "--decision", &id, "envoy.log"];
     let told = stepgate_says(&dir, &[&told[..], &of_policy].concat());
     for line in [
