@@ -7,6 +7,7 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+mod audited;
 mod check;
 mod documents;
 mod explain;
