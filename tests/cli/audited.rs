@@ -76,6 +76,19 @@ fn a_decision_is_found_by_its_id_in_the_log_of_the_proxy() {
         .run("explain --decision d5f0c1a2b3d4e5f60 painted.log")
         .stdout;
     assert!(painted.contains(r"/\u{1b}[31morders"), "{painted}");
+    // For machines the line as it is, and what no line has.
+    let json =
+        work.run("explain --decision d5f0c1a2b3d4e5f60 envoy.log --policy policy.json --json");
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json.as_object().unwrap().len(), 1, "{json}");
+    let last = &json["audit"]["last"];
+    assert_eq!(last["line"]["stepgate.score"], 88);
+    assert_eq!(last["line"]["user.hash"], hash);
+    assert_eq!(last["without"][0]["reasons"][0], "new-country");
+    assert_eq!(
+        last["reasons"][0]["meaning"],
+        "a country this identity was not seen in"
+    );
     // Another policy did not decide it.
     work.write(
         "other.json",

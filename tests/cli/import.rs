@@ -315,6 +315,15 @@ fn events_that_name_nobody_are_pointed_out() {
             outcome.stderr
         );
     }
+    // Beside audit lines it is these that somebody wants.
+    let line = LOGS[6].1;
+    work.write("proxy.log", format!("{line}\n{access}\n"));
+    let proxy = work.run("replay proxy.log");
+    assert!(
+        proxy.stderr.ends_with("so they are nobody's: there are audit lines of the filter: `stepgate explain` tells them, and `stepgate replay --policy A --against B` decides them again\n"),
+        "{}",
+        proxy.stderr
+    );
     work.write("named.log", access.replace('{', r#"{"user.id":"a","#));
     let named = work.run("replay named.log");
     assert!(!named.stderr.contains("nobody"), "{}", named.stderr);

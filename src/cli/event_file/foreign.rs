@@ -46,7 +46,7 @@ impl Foreign {
     pub(crate) const fn advice(self) -> &'static str {
         match self {
             Self::Audit => {
-                "these are audit lines of the filter: `stepgate explain` tells them, and `stepgate replay --policy A --against B` decides them again"
+                "there are audit lines of the filter: `stepgate explain` tells them, and `stepgate replay --policy A --against B` decides them again"
             }
             Self::CloudTrail => {
                 "this looks like CloudTrail: `stepgate import --from cloudtrail` makes events of it"

@@ -73,8 +73,12 @@ impl Tally {
                 ));
             }
             if self.events > 0 && self.named == 0 && self.others == 0 {
+                let advice = match self.foreign {
+                    Some(Foreign::Audit) => Foreign::Audit.advice(),
+                    _ => "`stepgate import --map KEY=user.id` takes it from another key",
+                };
                 say(format_args!(
-                    "none of {} events names who asked (`user.id`), so they are nobody's: `stepgate import --map KEY=user.id` takes it from another key",
+                    "none of {} events names who asked (`user.id`), so they are nobody's: {advice}",
                     self.events
                 ));
             }

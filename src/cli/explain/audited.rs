@@ -169,8 +169,10 @@ struct Listed {
 struct Full {
     #[serde(rename = "event.id")]
     id: String,
-    /// What the line says, name by name, in words.
+    /// What the line says, name by name, in words; JSON has the line itself.
+    #[serde(skip)]
     said: Vec<(&'static str, String)>,
+    line: BTreeMap<String, Value>,
     reasons: Vec<Told>,
     /// The rule that led it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -254,6 +256,7 @@ impl Full {
         let mut full = Self {
             id: line.text("event.id"),
             said,
+            line: line.0.clone(),
             reasons: line.reasons(),
             rule: None,
             without: None,

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use serde::Serialize;
+use serde_json::json;
 use stepgate::signals::ecs::{self, Event, rfc3339};
 use stepgate::signals::keyed::Domain;
 
@@ -144,7 +145,7 @@ impl Explain {
         }
         let explanation = seen.explanation(self.at)?;
         print(&if self.json {
-            serde_json::to_string_pretty(&explanation).unwrap_or_default() + "\n"
+            explanation.json() + "\n"
         } else {
             visible(&explanation.to_string(), true)
         })
@@ -293,6 +294,17 @@ impl Seen<'_> {
                 hash.as_deref().unwrap_or_default().escape_debug()
             ),
         }
+    }
+}
+
+impl Explanation {
+    fn json(&self) -> String {
+        // Where no identity was asked for by name there is nothing but lines.
+        let written = match (&self.user, &self.audit) {
+            (None, Some(audit)) => serde_json::to_string_pretty(&json!({ "audit": audit })),
+            _ => serde_json::to_string_pretty(self),
+        };
+        written.unwrap_or_default()
     }
 }
 
