@@ -15,7 +15,9 @@ pub(super) fn succeed(features: &Features, assessment: &Assessment, seen: &mut O
     let attempt = &assessment.attempt;
     let allowed = assessment.decision.would == Action::Allow;
     let of_name = features.tried.is_some() && features.class == Class::Login && !features.asks_only;
-    if !(attempt.of_credential && allowed && of_name) {
+    // A person's own token may be what was accepted: endpoints send on whoever is logged in already, whatever name and password say.
+    let of_token = features.verified && !features.kind.is_machine();
+    if !(attempt.of_credential && allowed && of_name) || of_token {
         return;
     }
     let ordinary = attempt.ordinary;

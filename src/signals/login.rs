@@ -2,6 +2,8 @@
 //! May use: base64, serde_json.
 //! Must not: copy or decode a password, read past its bounds, or take one of two names for the right one.
 
+mod spelling;
+
 use std::fmt;
 
 use base64::Engine;
@@ -9,6 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::request::Field;
+use spelling::{Decoded, MARK, is_like_ascii, is_same};
 
 /// Longest body that is read, in bytes.
 pub const MAX_BODY: usize = 16 * 1024;
@@ -48,8 +51,11 @@ impl BodyKind {
             Field::Present(coding) if coding.eq_ignore_ascii_case(b"identity") => {}
             Field::Present(_) | Field::Malformed => return None,
         }
-        let media = content_type.present()?.split(|b| *b == b';').next()?;
-        let media = media.trim_ascii().to_ascii_lowercase();
+        let mut parts = content_type.present()?.split(|b| *b == b';');
+        let media = parts.next()?.trim_ascii().to_ascii_lowercase();
+        if !parts.all(is_like_ascii) {
+            return None;
+        }
         match media.as_slice() {
             b"application/x-www-form-urlencoded" => Some(Self::Form),
             b"application/json" => Some(Self::Json),
@@ -116,8 +122,16 @@ impl LoginFields {
             // An empty body names nobody, whatever its type.
             LoginBody::None | LoginBody::Whole(_, []) => {}
             LoginBody::Unreadable => found.member = Field::Malformed,
-            LoginBody::Whole(BodyKind::Form, bytes) => self.form(bytes, &mut found),
-            LoginBody::Whole(BodyKind::Json, bytes) => self.json(bytes, &mut found),
+            LoginBody::Whole(kind, bytes) => {
+                let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
+                if kind == BodyKind::Form {
+                    self.form(bytes, &mut found);
+                }
+                // Many endpoints take an object for one whatever its type says, and clients send it as a form.
+                if kind == BodyKind::Json || bytes.trim_ascii_start().starts_with(b"{") {
+                    self.json(bytes, &mut found);
+                }
+            }
         }
         if self.token_endpoint {
             return found.of_grant();
@@ -240,20 +254,6 @@ fn agreed(a: Field<String>, b: Field<String>) -> Field<String> {
     }
 }
 
-/// Whether a member is one of ours in any spelling an upstream may accept: some ignore case, some cut white space off, PHP ends a
-/// name at a zero byte and makes `_` of dots and spaces.
-fn is_same(key: impl Iterator<Item = u8> + Clone, name: &str) -> bool {
-    let key = key.take_while(|byte| *byte != 0);
-    let mut key = key.skip_while(u8::is_ascii_whitespace);
-    let same = |k: u8, byte: u8| {
-        k.eq_ignore_ascii_case(&byte) || (byte == b'_' && matches!(k, b'.' | b' '))
-    };
-    let begins = name
-        .bytes()
-        .all(|byte| key.next().is_some_and(|k| same(k, byte)));
-    begins && key.all(|byte| byte.is_ascii_whitespace())
-}
-
 /// The credentials after the scheme, which is compared without case (RFC 9110 §11.1).
 fn after_basic(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.trim_ascii_start().split_at_checked(5)?;
@@ -280,36 +280,6 @@ fn basic_user(credentials: &[u8]) -> Option<Vec<u8>> {
         }
     }
     None
-}
-
-/// Bytes of a form's name or value, decoded one by one (WHATWG URL §5.1): a library would decode the password as well.
-#[derive(Clone, Copy)]
-struct Decoded<'a>(&'a [u8]);
-
-impl Iterator for Decoded<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        match (byte, rest) {
-            (b'+', _) => Some(b' '),
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    self.0 = after;
-                    Some(high << 4 | low)
-                }
-                _ => Some(b'%'),
-            },
-            _ => Some(*byte),
-        }
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 /// Reads the members that are named and skips all others unread.

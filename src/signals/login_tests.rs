@@ -110,6 +110,53 @@ fn objects() {
 }
 
 #[test]
+fn a_name_in_another_form_is_the_same_name() {
+    for body in [
+        // Whatever the type says, this is an object to many.
+        r#" {"username":"alice","password":"x"}"#,
+        "\u{feff}{\"username\":\"alice\"}",
+        "\u{feff}username=alice",
+        "username[]=alice",
+        "username%5B0%5D=alice",
+        "username[][ 1 ]=alice",
+        "u%C5%BFername=alice",
+    ] {
+        assert_eq!(form(body), present("alice"), "{body}");
+    }
+    let two = r#"{"x":"&username=bob&y=","username":"alice"}"#;
+    assert_eq!(form(two), Field::Malformed);
+    assert_eq!(form(r#"{"username":"alice""#), Field::Malformed);
+    for nobody in ["username2=alice", "username]=alice", "username[a]=alice"] {
+        assert_eq!(form(nobody), Field::Absent, "{nobody}");
+    }
+    assert_eq!(json("{\"u\u{17f}ername\":\"alice\"}"), present("alice"));
+    let of = |name: &str, key: &str| is_same(key.bytes(), name);
+    assert!(of("kid_id", "\u{212a}\u{131}d[\u{130}D"));
+    for other in ["\u{212b}id_id", "kid\u{17f}id", "k"] {
+        assert!(!of("kid_id", other), "{other}");
+    }
+}
+
+#[test]
+fn character_sets_in_which_a_name_is_spelled_otherwise_are_not_read() {
+    let of = |media: &str| BodyKind::of(Field::Present(media.as_bytes()), Field::Absent);
+    for read in [
+        "application/x-www-form-urlencoded; charset=UTF-8",
+        "application/x-www-form-urlencoded;charset=\"iso-8859-1\" ; x=charset",
+    ] {
+        assert_eq!(of(read), Some(BodyKind::Form), "{read}");
+    }
+    for unread in [
+        "application/x-www-form-urlencoded; charset=ibm037",
+        "application/json; Charset = 'utf-7'",
+        "application/json; charset=utf-8; charset=utf-16",
+        "application/json; charset",
+    ] {
+        assert_eq!(of(unread), None, "{unread}");
+    }
+}
+
+#[test]
 fn basic_credentials() {
     assert_eq!(basic("Alice:secret"), present("alice"));
     assert_eq!(basic("alice:"), present("alice"));

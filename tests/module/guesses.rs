@@ -5,8 +5,8 @@
 use serde_json::json;
 use stepgate_testkit::host::{Exchange, Host};
 
-use crate::BROWSER;
 use crate::login::{desk_of, status};
+use crate::{BROWSER, bearer, token};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -16,6 +16,7 @@ struct Guess {
     path: &'static str,
     headers: &'static [(&'static str, &'static str)],
     body: Vec<u8>,
+    token: Option<String>,
 }
 
 impl Guess {
@@ -25,10 +26,15 @@ impl Guess {
             path,
             headers: &[],
             body: Vec::new(),
+            token: None,
         }
     }
 
-    fn with(mut self, headers: &'static [(&'static str, &'static str)], body: &str) -> Self {
+    pub(crate) fn with(
+        mut self,
+        headers: &'static [(&'static str, &'static str)],
+        body: &str,
+    ) -> Self {
         (self.headers, self.body) = (headers, body.as_bytes().to_vec());
         self
     }
@@ -44,6 +50,7 @@ impl Guess {
             ("user-agent", BROWSER),
         ];
         headers.extend(self.headers);
+        headers.extend(self.token.iter().map(|token| ("authorization", &**token)));
         if !self.body.is_empty() {
             headers.push(("content-length", &length));
         }
@@ -79,6 +86,10 @@ fn no_spelling_of_a_name_escapes_its_count() {
         ("content-type", FORM),
         ("authorization", "Basic ZGVjb3k6eA=="),
     ];
+    let ebcdic = &[(
+        "content-type",
+        "application/x-www-form-urlencoded; charset=ibm037",
+    )];
     let guesses = [
         (
             "query",
@@ -117,6 +128,26 @@ fn no_spelling_of_a_name_escapes_its_count() {
             "Basic",
             Guess::new("POST", "/login").with(decoy, "username=alice"),
         ),
+        (
+            "object as a form",
+            Guess::new("POST", "/login").with(form, "{\"username\":\"alice\"}"),
+        ),
+        (
+            "list",
+            Guess::new("POST", "/login").with(form, "username%5B0%5D=alice"),
+        ),
+        (
+            "long s",
+            Guess::new("POST", "/login").with(json, "{\"u\u{17f}ername\":\"alice\"}"),
+        ),
+        (
+            "byte order mark",
+            Guess::new("POST", "/login").with(form, "\u{feff}username=alice"),
+        ),
+        (
+            "character set",
+            Guess::new("POST", "/login").with(ebcdic, "%A4%A2%85%99%95%81%94%85=%81%93%89%83%85"),
+        ),
     ];
     for hold in [false, true] {
         for (spelling, guess) in &guesses {
@@ -145,6 +176,22 @@ fn a_page_that_was_only_read_makes_no_place_ones_own() {
     assert_eq!(pass(&mut host, &plain("alice")), 3);
     let stranger = plain("alice").send(&mut host, "23.1.1.9", "200");
     assert_eq!(status(&stranger), 429, "it is a stranger's place");
+}
+
+#[test]
+fn a_token_of_ones_own_makes_no_place_of_anothers_name_ones_own() {
+    let own = bearer(&token("mallory", 0));
+    let mut host = desk_of(json!({ "failures": 3 }));
+    // Who is logged in already is sent home, whatever name and password say.
+    let mut logged_in = plain("alice");
+    logged_in.token = Some(own);
+    for _ in 0..3 {
+        let sent_home = logged_in.send(&mut host, "23.1.1.9", "302");
+        assert_eq!(status(&sent_home), 200);
+    }
+    let guess = plain("alice");
+    let passed = (0..30).filter(|_| status(&guess.send(&mut host, "23.1.1.9", "401")) == 200);
+    assert_eq!(passed.count(), 3);
 }
 
 #[test]
