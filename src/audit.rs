@@ -110,7 +110,7 @@ impl Serialize for Record<'_> {
         }
         map.serialize_entry(
             "http.request.method",
-            &String::from_utf8_lossy(signals.request.method),
+            &cut(signals.request.method, LONGEST_METHOD),
         )?;
         if !signals.request.host.is_empty() {
             map.serialize_entry("url.domain", &bounded(signals.request.host))?;
@@ -222,7 +222,15 @@ impl Serialize for Reasons<'_> {
     }
 }
 
+/// Bytes of a method that are shown: a client may send any word for one (RFC 9110 §9.1), as long as all headers together may be, and
+/// readers of logs cut long lines in two.
+pub const LONGEST_METHOD: usize = 32;
+
 /// A path as text, at most 256 bytes of it.
 fn bounded(path: &[u8]) -> String {
-    String::from_utf8_lossy(path.get(..256).unwrap_or(path)).into_owned()
+    cut(path, 256)
+}
+
+fn cut(bytes: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(bytes.get(..most).unwrap_or(bytes)).into_owned()
 }

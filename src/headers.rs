@@ -28,15 +28,19 @@ pub const ID: &str = "x-stepgate-id";
 /// MAC over the others.
 pub const SIGNATURE: &str = "x-stepgate-signature";
 
-/// Whether an inbound header claims to be one of ours: any case, with dashes or underscores.
+/// All of them.
+pub const NAMES: [&str; 7] = [DECISION, WOULD, MODE, SCORE, REASONS, ID, SIGNATURE];
+
+/// Whether an inbound header claims to be one of ours: any case, with dashes or with whatever else servers make the same variable of
+/// (RFC 3875 §4.1.18; lighttpd and others take every character that is neither letter nor digit for `_`).
 #[must_use]
 pub fn is_ours(name: &[u8]) -> bool {
     name.len() >= PREFIX.len()
         && name
             .iter()
             .zip(PREFIX.bytes())
-            .all(|(found, ours)| match found {
-                b'_' => ours == b'-',
+            .all(|(found, ours)| match ours {
+                b'-' => !found.is_ascii_alphanumeric(),
                 _ => found.to_ascii_lowercase() == ours,
             })
 }
@@ -258,6 +262,9 @@ mod tests {
             "x_stepgate_score",
             "X-STEPGATE_id",
             "x-stepgate-",
+            "x.stepgate.decision",
+            "x~stepgate-id",
+            "X-Stepgate!Score",
         ] {
             assert!(is_ours(name.as_bytes()), "{name}");
         }

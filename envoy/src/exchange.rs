@@ -61,7 +61,10 @@ impl Exchange {
     }
 
     pub(crate) fn on_request(&mut self, shared: &Rc<Shared>, arrived: Arrived<'_>) -> Action {
-        let map = host::header_pairs(MapType::Request).unwrap_or_default();
+        let map = host::header_pairs(MapType::Request).unwrap_or_else(|_unread| {
+            self.remove_unseen();
+            Vec::new()
+        });
         let policy = &shared.policy;
         let headers = Collected::scan(&map, policy, &shared.wanted);
         for name in &headers.ours {
@@ -237,6 +240,14 @@ impl Exchange {
             });
         }
         Action::Continue
+    }
+
+    /// Removes the headers of ours that mean something, where it cannot be seen which are there.
+    fn remove_unseen(&mut self) {
+        for name in contract::NAMES {
+            let _may_be_absent = host::remove_header(MapType::Request, name.as_bytes());
+        }
+        self.told = true;
     }
 
     /// Tells the upstream. Where no such header can be, adding costs the host two thirds of replacing.

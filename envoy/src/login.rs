@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use proxy_wasm::types::Action;
 use stepgate::assess::{Assessment, login};
+use stepgate::audit::LONGEST_METHOD;
 use stepgate::evidence::Known;
 use stepgate::observe::Outcome;
 use stepgate::policy::{Login, Policy, Tier};
@@ -162,15 +163,19 @@ impl Watched {
                 parsed: client.parsed,
                 ..ClientSignals::default()
             },
-            method: request.method.to_vec(),
-            path: request.path.iter().take(MAX_PATH).copied().collect(),
-            host: request.host.iter().take(MAX_PATH).copied().collect(),
+            method: begin(request.method, LONGEST_METHOD),
+            path: begin(request.path, MAX_PATH),
+            host: begin(request.host, MAX_PATH),
         }
     }
 }
 
 /// Longest path an audit line would show.
 const MAX_PATH: usize = 256;
+
+fn begin(bytes: &[u8], most: usize) -> Vec<u8> {
+    bytes.get(..most).unwrap_or(bytes).to_vec()
+}
 
 fn without_city(network: &NetworkSignals<'_>) -> NetworkSignals<'static> {
     NetworkSignals {

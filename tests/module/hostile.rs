@@ -200,11 +200,13 @@ fn spoofed_headers_are_removed_in_every_spelling() {
     let mut host = started(&policy(|policy| {
         policy["tiers"] = json!([{ "name": "open", "paths": ["/open"], "mode": "off" }]);
     }));
-    let spoofed: [(&str, &[u8]); 5] = [
+    let spoofed: [(&str, &[u8]); 7] = [
         ("x-stepgate-decision", b"allow"),
         ("X-Stepgate-Anything", b"1"),
         ("x_stepgate_score", b"0"),
         ("x-stepgate_reasons", b"none"),
+        ("x.stepgate.decision", b"deny"),
+        ("x~stepgate-would", b"deny"),
         ("x-stepgate-signature", b"\xff"),
     ];
     for more in [
@@ -223,8 +225,11 @@ fn spoofed_headers_are_removed_in_every_spelling() {
         }
         assert!(!exchange.request.headers.has("x_stepgate_score"));
         assert!(!exchange.request.headers.has("x-stepgate-anything"));
+        // Names that some servers make the same variable of.
+        assert!(!exchange.request.headers.has("x.stepgate.decision"));
+        assert!(!exchange.request.headers.has("x~stepgate-would"));
     }
-    assert_eq!(host.metric("stepgate_spoofed_headers_total"), 15);
+    assert_eq!(host.metric("stepgate_spoofed_headers_total"), 21);
     // A client that is refused is told nothing about why.
     let forged = tokens::corrupted(&token("alice", 0));
     let reply = call(&mut host, &forged, "200").reply.unwrap();
@@ -233,6 +238,33 @@ fn spoofed_headers_are_removed_in_every_spelling() {
         reply.headers.text("www-authenticate").unwrap(),
         "Bearer error=\"invalid_token\""
     );
+}
+
+#[test]
+fn a_host_that_shows_no_headers_keeps_no_spoofed_decision() {
+    let mut host = started(&policy(|_| {}));
+    host.fix("proxy_get_header_map_pairs", 2);
+    let spoofed: [(&str, &[u8]); 3] = [
+        ("x-stepgate-decision", b"deny"),
+        ("x-stepgate-would", b"deny"),
+        ("x-stepgate-signature", b"x"),
+    ];
+    let told = get(&mut host, &spoofed).request.headers;
+    assert_eq!(told.all("x-stepgate-decision"), [b"allow"]);
+    assert!(!told.has("x-stepgate-would") && !told.has("x-stepgate-signature"));
+}
+
+#[test]
+fn no_word_for_a_method_makes_a_long_line() {
+    let mut host = started(&policy(|policy| {
+        policy["tiers"] = json!([{ "name": "all", "require_identity": true }]);
+    }));
+    let told = get(&mut host, &[(":method", &[b'M'; 60_000])]);
+    assert_eq!(status(&told), 401);
+    let line = host.logged("\"event.kind\"")[0].text.clone();
+    assert!(line.len() < 4096, "{}", line.len());
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["http.request.method"], "M".repeat(32));
 }
 
 #[test]
