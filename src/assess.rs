@@ -17,7 +17,7 @@ use crate::challenge::{self, Answer};
 use crate::decision::{self, Action, Decision, Refusal, orders};
 use crate::evidence::session::{client, location};
 use crate::evidence::source::is_of_source;
-use crate::evidence::{self, Conduct, EvidenceList, Known, Reason};
+use crate::evidence::{self, Conduct, EvidenceList, Fence, Known, Reason};
 use crate::feed::{Feed, Order};
 use crate::judgement::{self, Case, Grounds, judge, note, strongest_first};
 use crate::policy::{Policy, Tier};
@@ -140,8 +140,8 @@ pub fn assess(
         .unwrap_or_else(|| weigh(policy, tier, signals, features, known))
 }
 
-/// What needs no baseline: a fence that refuses, a credential that does not hold, a request of nobody that tries none. `None`: it is
-/// to be [weighed](weigh).
+/// What needs no baseline: a path that cannot be read, a fence that refuses, a credential that does not hold, a request of nobody
+/// that tries none. `None`: it is to be [weighed](weigh).
 #[must_use]
 pub fn at_once(
     policy: &Policy,
@@ -151,26 +151,29 @@ pub fn at_once(
     feed: Option<&Feed>,
 ) -> Option<Assessment> {
     let tier = &*orders::watched(tier.of_cohort(features.cohort), feed);
-    let fence = tier.fence.as_ref();
-    if fence.is_some_and(|fence| fence.denies && fence.is_broken(signals)) {
-        let decision = decision::refuse(Refusal::Forbidden, tier);
-        let reason = Reason::CountryForbidden;
-        return Some(without_identity(policy, decision, reason));
+    let broken = |fence: &Fence| fence.denies && fence.is_broken(signals);
+    let forbidden = match &tier.fence {
+        _ if !policy.can_place(signals.request.path) => Some(Reason::UnreadablePath),
+        Some(fence) if broken(fence) => Some(Reason::CountryForbidden),
+        _ => None,
+    };
+    if let Some(reason) = forbidden {
+        let refused = decision::refuse(Refusal::Forbidden, tier);
+        return Some(without_identity(policy, refused, reason));
     }
     match &signals.standing {
         Standing::Rejected(code) => {
             let reason = Reason::from_code(code).unwrap_or(Reason::TokenGarbage);
-            let decision = decision::refuse(Refusal::InvalidToken, tier);
-            Some(without_identity(policy, decision, reason))
+            let refused = decision::refuse(Refusal::InvalidToken, tier);
+            Some(without_identity(policy, refused, reason))
         }
         Standing::Anonymous if tier.require_identity => {
-            let decision = decision::refuse(Refusal::IdentityRequired, tier);
-            let reason = Reason::IdentityRequired;
-            Some(without_identity(policy, decision, reason))
+            let refused = decision::refuse(Refusal::IdentityRequired, tier);
+            Some(without_identity(policy, refused, Reason::IdentityRequired))
         }
         Standing::Anonymous => denylisted(policy, tier, signals, features).or_else(|| {
-            let nothing = !tries_credential(tier, signals, features);
-            nothing.then(|| without_identity(policy, Decision::allow(tier), Reason::Anonymous))
+            let tries = tries_credential(tier, signals, features);
+            (!tries).then(|| without_identity(policy, Decision::allow(tier), Reason::Anonymous))
         }),
         Standing::Unverified(_) | Standing::Verified(_) => None,
     }

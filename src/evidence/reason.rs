@@ -339,6 +339,9 @@ reasons! {
     UnreadableLogin "unreadable-login" Behaviour Rule 0.0
         "the name that is tried cannot be read: the body is too long, compressed or damaged, or there are two names"
         "rule: 403, or passes where `login.unreadable` says so";
+    UnreadablePath "unreadable-path" Behaviour Rule 0.0
+        "the path is longer than 8 KiB, or longer than 2 KiB and such that servers read it differently: it may be in any tier"
+        "rule: 403; where the policy has tiers";
     Unreadable "record-unreadable" Behaviour Note 0.0
         "the stored baseline could not be read: decided without it"
         "note";

@@ -62,6 +62,12 @@ impl Policy {
         tiers::of_route(&self.tiers, &self.default_tier, route)
     }
 
+    /// Whether the tier of a path can be told: no path is too long where all are in one tier.
+    #[must_use]
+    pub fn can_place(&self, path: &[u8]) -> bool {
+        self.tiers.is_empty() || tiers::is_readable(path)
+    }
+
     /// Lists and exceptions that say nothing any more, with their path and whom to ask.
     pub fn expired(&self, now: u32) -> impl Iterator<Item = String> {
         let lists = self.external.networks.iter().zip(&self.config.networks);

@@ -98,19 +98,19 @@ impl Tier {
         self
     }
 
-    /// Whether the tier holds for `route`, its path read in one way.
-    fn matches(&self, route: &Route<'_>, sent: &Sent<'_>, read: &Segments<'_>) -> bool {
+    /// Whether the tier holds for `route`, its path read in one way; without a path whether it may.
+    fn matches(&self, route: &Route<'_>, path: Option<(&Sent<'_>, &Segments<'_>)>) -> bool {
         let matcher = &self.matcher;
         if matcher.by_metadata {
             return route.metadata == self.name.as_bytes();
         }
+        let is_path = |(sent, read): (&Sent<'_>, &Segments<'_>)| {
+            let mut paths = matcher.paths.iter();
+            (sent.is_plain() || !matcher.exactly)
+                && paths.any(|path| path.matches(read, matcher.exactly))
+        };
         (matcher.hosts.is_empty() || matcher.hosts.iter().any(|host| host.matches(route.host)))
-            && (matcher.paths.is_empty()
-                || ((sent.is_plain() || !matcher.exactly)
-                    && matcher
-                        .paths
-                        .iter()
-                        .any(|path| path.matches(read, matcher.exactly))))
+            && (matcher.paths.is_empty() || path.map_or(!matcher.exactly, is_path))
             && (matcher.methods.is_empty()
                 || matcher
                     .methods
@@ -132,23 +132,34 @@ impl Tier {
 }
 
 /// The first of `tiers` that holds for `route`, else `default`. Where upstreams may read its path differently and that makes
-/// another tier, the stricter one: which of them stands behind is not known here.
+/// another tier, the stricter one: which of them stands behind is not known here. Of a path that is too long to be read in every
+/// way the strictest of all: whoever assesses it refuses it there.
 pub(super) fn of_route<'t>(tiers: &'t [Tier], default: &'t Tier, route: &Route<'_>) -> &'t Tier {
     if tiers.is_empty() {
         return default;
     }
-    let sent = Sent::new(route.path);
-    let mut found: Option<&Tier> = None;
-    for read in sent.readings() {
-        let tier = tiers
+    let stricter = |found: Option<&'t Tier>, tier: &'t Tier| match found {
+        Some(found) if tier.strictness() <= found.strictness() => Some(found),
+        _ => Some(tier),
+    };
+    let found = match Sent::new(route.path) {
+        Some(sent) => sent.readings().fold(None, |found, read| {
+            let mut tiers = tiers.iter();
+            let tier = tiers.find(|tier| tier.matches(route, Some((&sent, &read))));
+            stricter(found, tier.unwrap_or(default))
+        }),
+        None => tiers
             .iter()
-            .find(|tier| tier.matches(route, &sent, &read))
-            .unwrap_or(default);
-        if found.is_none_or(|found| tier.strictness() > found.strictness()) {
-            found = Some(tier);
-        }
-    }
+            .filter(|tier| tier.matches(route, None))
+            .chain([default])
+            .fold(None, stricter),
+    };
     found.unwrap_or(default)
+}
+
+/// Whether every tier `path` may be in can be told.
+pub(super) fn is_readable(path: &[u8]) -> bool {
+    Sent::new(path).is_some()
 }
 
 /// `example.com` or `*.example.com`.

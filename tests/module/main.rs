@@ -25,6 +25,7 @@ mod guesses;
 mod hostile;
 mod hosts;
 mod jwks;
+mod lengthy;
 mod libraries;
 mod login;
 mod metrics;

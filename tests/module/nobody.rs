@@ -42,16 +42,22 @@ fn no_spelling_of_a_credential_makes_nobody_of_it() {
             ("cookie", format!("access_token ={token}")),
             ("cookie", format!("a=b;\taccess_token\t= {token} ; c=d")),
             ("cookie", format!("%61ccess_token={token}")),
+            ("cookie", format!("access.token={token}")),
+            ("cookie", format!("access%5Btoken={token}")),
             ("x-access-token", token.to_owned()),
             ("x_access_token", token.to_owned()),
             ("x-access_token", token.to_owned()),
+            ("x.access.token", token.to_owned()),
             ("x-api-key", key.to_owned()),
             ("X_Api_Key", key.to_owned()),
+            ("x~api.key", key.to_owned()),
             (":path", format!("/?api_key={key}")),
             (":path", format!("/?%61pi_key={key}")),
             (":path", format!("/?x=1&api%5Fkey={key}")),
             (":path", format!("/?x=1;api_key={key}")),
             (":path", format!("/?API_KEY={key}")),
+            (":path", format!("/?api.key={key}")),
+            (":path", format!("/?api+key={key}")),
         ]
     };
     for (name, value) in spelled(&good, "abc") {
@@ -73,6 +79,10 @@ fn no_spelling_of_a_credential_makes_nobody_of_it() {
         ("x-api-kei", "abd"),
     ] {
         assert_eq!(by(&mut host, &[(name, value)]), (200, true), "{value}");
+    }
+    for (cookies, answer) in [(999, 200), (1000, 401)] {
+        let crowd = format!("{}access_token={good}", "a=b; ".repeat(cookies));
+        assert_eq!(by(&mut host, &[("cookie", &crowd)]).0, answer, "{cookies}");
     }
     for twice in [
         [("x-api-key", "abc"), ("x_api_key", "abc")],
