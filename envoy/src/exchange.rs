@@ -62,7 +62,11 @@ impl Exchange {
 
     pub(crate) fn on_request(&mut self, shared: &Rc<Shared>, arrived: Arrived<'_>) -> Action {
         let map = host::header_pairs(MapType::Request).unwrap_or_else(|_unread| {
-            self.remove_unseen();
+            // It cannot be seen which of ours are there: those that mean something are gone all the same.
+            for name in contract::NAMES {
+                let _may_be_absent = host::remove_header(MapType::Request, name.as_bytes());
+            }
+            self.told = true;
             Vec::new()
         });
         let policy = &shared.policy;
@@ -242,14 +246,6 @@ impl Exchange {
         Action::Continue
     }
 
-    /// Removes the headers of ours that mean something, where it cannot be seen which are there.
-    fn remove_unseen(&mut self) {
-        for name in contract::NAMES {
-            let _may_be_absent = host::remove_header(MapType::Request, name.as_bytes());
-        }
-        self.told = true;
-    }
-
     /// Tells the upstream. Where no such header can be, adding costs the host two thirds of replacing.
     fn tell(&self, name: &str, value: &str) {
         let _logged_by_host = if self.told {
@@ -296,7 +292,7 @@ fn weigh_known(
     feed: &Feed,
 ) -> Assessment {
     let policy = &shared.policy;
-    let account = shared.account(features);
+    let [account, alike] = [features.tried, features.alike].map(|name| shared.account(name));
     let mut found = match features.identity {
         Some(locator) => shared.store.read(locator, &shared.metrics),
         None => Found::Nothing,
@@ -326,6 +322,7 @@ fn weigh_known(
         .with_identity(record)
         .with_sources(&sources)
         .with_account(account.as_deref())
+        .with_alike(alike.as_deref())
         .with_behaviour(behaviour)
         .with_feed(feed);
     weigh(policy, tier, signals, features, &known)

@@ -48,11 +48,18 @@ impl Delivery {
     }
 }
 
-/// The requests of this VM that are held, by context, with when they began to be.
+/// The requests of this VM that are held, by context.
 #[derive(Debug, Default)]
 pub(crate) struct Holding {
     delivery: Cell<Delivery>,
-    held: RefCell<BTreeMap<u32, i64>>,
+    held: RefCell<BTreeMap<u32, Held>>,
+}
+
+/// Since when one is held, and whether its tier is only watched.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    since: i64,
+    watched: bool,
 }
 
 impl Holding {
@@ -69,8 +76,10 @@ impl Holding {
         self.delivery.set(Delivery::Fails { until: i64::MAX });
     }
 
-    pub(crate) fn hold(&self, context: u32, now: i64) {
-        self.held.borrow_mut().insert(context, now);
+    /// Holds one; it is never refused where its tier is only watched.
+    pub(crate) fn hold(&self, context: u32, since: i64, watched: bool) {
+        let held = Held { since, watched };
+        self.held.borrow_mut().insert(context, held);
     }
 
     /// A piece of a held body came, however slow its client is.
@@ -82,17 +91,17 @@ impl Holding {
         self.held.borrow_mut().remove(&context);
     }
 
-    /// Answers requests whose body does not come. Where nothing comes of several, none is held for a while.
+    /// Answers requests whose body does not come, and lets those go on that are only watched: they are decided when it comes. Where nothing comes of several, none is held for a while.
     pub(crate) fn sweep(&self, root: u32, now: i64, count: impl Fn(Count)) {
         let mut late = Vec::new();
-        self.held.borrow_mut().retain(|context, since| {
-            let waits = now.saturating_sub(*since) < PATIENCE;
+        self.held.borrow_mut().retain(|context, held| {
+            let waits = now.saturating_sub(held.since) < PATIENCE;
             if !waits {
-                late.push(*context);
+                late.push((*context, held.watched));
             }
             waits
         });
-        for context in late {
+        for (context, watched) in late {
             // Streams that have ended meanwhile do not answer to their number.
             if host::activate(context).is_ok() {
                 let known = self.delivery.get();
@@ -104,7 +113,11 @@ impl Holding {
                     );
                 }
                 count(Count::BodyTimeout);
-                give_up();
+                if watched {
+                    let _gone = host::resume_request();
+                } else {
+                    give_up();
+                }
             }
         }
         let _is_root = host::activate(root);

@@ -231,6 +231,13 @@ pub(crate) fn activate(context: u32) -> HostResult<()> {
     check(unsafe { abi::proxy_set_effective_context(context) })
 }
 
+/// Lets a request go on that was held.
+pub(crate) fn resume_request() -> HostResult<()> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    check(unsafe { abi::proxy_continue_stream(REQUEST) })
+}
+
 /// Whether the host can call out and deliver the answer to `context`.
 pub(crate) fn can_call_out(context: u32) -> bool {
     let takes_calls = takes_calls();

@@ -10,7 +10,7 @@ use stepgate::assess::{Assessment, login};
 use stepgate::audit::LONGEST_METHOD;
 use stepgate::evidence::Known;
 use stepgate::observe::Outcome;
-use stepgate::policy::{Login, Policy, Tier};
+use stepgate::policy::{Login, Mode, Policy, Tier};
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::HashKey;
 use stepgate::signals::login::{BodyKind, LoginBody, MAX_BODY, Named};
@@ -196,7 +196,8 @@ impl Exchange {
         if !asked || !shared.holding.may_hold(now) {
             return false;
         }
-        shared.holding.hold(self.id, now);
+        let watched = tier.mode == Mode::Shadow || shared.feeds.now().shadow;
+        shared.holding.hold(self.id, now, watched);
         self.waiting = Waiting::Held(kind);
         true
     }
@@ -253,7 +254,7 @@ impl Exchange {
             },
             ..Signals::default()
         };
-        let account = shared.account(&features);
+        let [account, alike] = [features.tried, features.alike].map(|name| shared.account(name));
         let keys = stepgate::baseline::source::SourceKey::of(&features);
         let sources = shared.sources(&keys.collect::<Vec<_>>());
         let feed = shared.feeds.now();
@@ -262,6 +263,7 @@ impl Exchange {
             let known = Known::of(&population)
                 .with_sources(&sources)
                 .with_account(account.as_deref())
+                .with_alike(alike.as_deref())
                 .with_feed(&feed);
             login::reconsider(
                 &shared.policy,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use arrayvec::ArrayVec;
 use stepgate::assess::{Assessment, SOURCES};
-use stepgate::baseline::account::Account;
+use stepgate::baseline::account::{Account, AccountLesson};
 use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::profile::Profile;
 use stepgate::baseline::source::{Source, SourceKey};
@@ -205,9 +205,9 @@ impl Shared {
             .insert(digest, self.generation.get(), valid_until, now, token);
     }
 
-    /// The record of the name that a login tries.
-    pub(crate) fn account(&self, features: &Features) -> Option<Box<Account>> {
-        match self.store.read(features.tried?, &self.metrics) {
+    /// The record of a name.
+    pub(crate) fn account(&self, name: Option<Locator>) -> Option<Box<Account>> {
+        match self.store.read(name?, &self.metrics) {
             Found::Record(account) => Some(account),
             Found::Nothing | Found::Unreadable => None,
         }
@@ -245,7 +245,8 @@ impl Shared {
         for lesson in lessons {
             self.crowd.learn(lesson);
         }
-        if let (Some(locator), Some(lesson)) = (features.tried, account) {
+        let records = |lesson: AccountLesson| lesson.records(features).map(move |at| (at, lesson));
+        for (locator, lesson) in account.into_iter().flat_map(records) {
             let learn = |record: Option<&Account>| {
                 let mut record = record.cloned().unwrap_or_default();
                 record.learn(features, lesson);

@@ -175,6 +175,9 @@ impl Limit {
             let until = account.barred_until(features, login.failures);
             (account.is_own(features), until, elsewhere)
         });
+        let alike = login.zip(known.alike);
+        let alike =
+            alike.and_then(|(login, account)| account.barred_until(features, login.failures));
         match name {
             Some((true, None, elsewhere)) => Self {
                 reason: hot
@@ -190,7 +193,8 @@ impl Limit {
                 hot: false,
             },
             strange => {
-                let counted = names.max(strange.and_then(|(_, until, _)| until));
+                let name = strange.and_then(|(_, until, _)| until);
+                let counted = names.max(name).max(alike);
                 Self {
                     until: counted.max(hot.filter(|_| score.logit >= tier.step_up)),
                     hot: hot.is_some(),

@@ -12,6 +12,7 @@ use super::decay::is_ahead;
 use super::page::Activity;
 use super::recent::Minutes;
 use crate::signals::features::Features;
+use crate::signals::keyed::Locator;
 
 /// Places an account remembers; the one unused for longest makes room.
 const PLACES: usize = 6;
@@ -65,6 +66,14 @@ pub enum AccountLesson {
     Failed,
     /// It was good, and nothing spoke against the login.
     Succeeded,
+}
+
+impl AccountLesson {
+    /// The records that learn it: a success is of the very name, a failure of all that are written like it.
+    pub fn records(self, features: &Features) -> impl Iterator<Item = Locator> {
+        let alike = features.alike.filter(|_| self == Self::Failed);
+        features.tried.into_iter().chain(alike)
+    }
 }
 
 /// One login name.

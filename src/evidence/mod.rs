@@ -61,6 +61,8 @@ pub struct Known<'a> {
     pub feed: Option<&'a Feed>,
     /// The record of the name that a login tries.
     pub account: Option<&'a Account>,
+    /// The record of what names like it have in common.
+    pub alike: Option<&'a Account>,
 }
 
 impl<'a> Known<'a> {
@@ -74,6 +76,7 @@ impl<'a> Known<'a> {
             sources: &[],
             feed: None,
             account: None,
+            alike: None,
         }
     }
 
@@ -81,6 +84,13 @@ impl<'a> Known<'a> {
     #[must_use]
     pub const fn with_account(mut self, account: Option<&'a Account>) -> Self {
         self.account = account;
+        self
+    }
+
+    /// The same with the record of what names like it have in common.
+    #[must_use]
+    pub const fn with_alike(mut self, account: Option<&'a Account>) -> Self {
+        self.alike = account;
         self
     }
 

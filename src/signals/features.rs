@@ -2,6 +2,8 @@
 //! May use: signals and keyed hashes.
 //! Must not: read the baseline, or decide.
 
+mod event;
+
 use super::address::Address;
 use super::bearer::{Bearer, seconds};
 use super::countries::Point;
@@ -171,6 +173,8 @@ pub struct Features {
     pub cohort: u16,
     /// Where the record of the name lives that a login tries; absent where it tries none, or one that cannot be read.
     pub tried: Option<Locator>,
+    /// What names like it have in common, where that is another.
+    pub alike: Option<Locator>,
     /// The login tries a name that cannot be read.
     pub unreadable_name: bool,
     /// The name may stand in a body that is still to come: whether this is a place of its own is not known yet.
@@ -316,6 +320,7 @@ impl Features {
                 None => address.map_or(0, |address| key.cohort(&address.subscriber().octets())),
             },
             tried: None,
+            alike: None,
             unreadable_name: false,
             awaits_name: false,
             asks_only: false,
@@ -335,37 +340,6 @@ impl Features {
             self.event = 0;
         }
         self
-    }
-
-    /// The authentication event: a new `auth_time`; without one a new session; without that a new token. Credentials that
-    /// never change count one per clock hour, prefix and client.
-    fn authentication_event(&self, bearer: &Bearer, signals: &Signals<'_>, key: &HashKey) -> u32 {
-        if self.identity.is_none() || self.class == Class::Recovery {
-            return 0;
-        }
-        if bearer.authenticated != 0 {
-            return bearer.authenticated;
-        }
-        if self.login {
-            return key.hash32(Domain::Token, &signals.now_ms.to_le_bytes());
-        }
-        let session = signals.session.id.bytes();
-        let token = signals.session.token.bytes();
-        // Event lines name the token first, live requests the session, which outlives its tokens.
-        let id = if signals.request.action.is_empty() {
-            session.or(token)
-        } else {
-            token.or(session)
-        };
-        if let Some(id) = id {
-            return key.hash32(Domain::Token, id);
-        }
-        let mut hourly = [0; 12];
-        let parts = [self.now / 3600, self.prefix, self.user_agent];
-        for (slot, part) in hourly.chunks_exact_mut(4).zip(parts) {
-            slot.copy_from_slice(&part.to_le_bytes());
-        }
-        key.hash32(Domain::Token, &hourly)
     }
 }
 

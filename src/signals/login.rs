@@ -2,6 +2,7 @@
 //! May use: base64, serde_json.
 //! Must not: copy or decode a password, read past its bounds, or take one of two names for the right one.
 
+mod alike;
 mod spelling;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::request::Field;
+pub use alike::alike;
 use spelling::{Decoded, MARK, is_like_ascii, is_same};
 
 /// Longest body that is read, in bytes.

@@ -4,6 +4,7 @@
 
 use super::features::Features;
 use super::keyed::{Domain, HashKey};
+use super::login::alike;
 use super::request::Field;
 
 impl Features {
@@ -26,9 +27,10 @@ impl Features {
     pub fn trying(mut self, name: &Field<String>, key: &HashKey) -> Self {
         self.awaits_name = false;
         self.unreadable_name = *name == Field::Malformed;
-        self.tried = match name {
-            Field::Present(name) => Some(key.locate(Domain::Name, &[name.as_bytes()])),
-            Field::Absent | Field::Malformed => None,
+        let locate = |name: &str| key.locate(Domain::Name, &[name.as_bytes()]);
+        (self.tried, self.alike) = match name {
+            Field::Present(name) => (Some(locate(name)), alike(name).as_deref().map(locate)),
+            Field::Absent | Field::Malformed => (None, None),
         };
         self
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use stepgate::assess::{Assessment, assess, wants_sources};
-use stepgate::baseline::account::Account;
+use stepgate::baseline::account::{Account, AccountLesson};
 use stepgate::baseline::population::Population;
 use stepgate::baseline::source::{Source, SourceKey};
 use stepgate::decision::Refusal;
@@ -131,7 +131,8 @@ impl Desk {
         let account = features.tried.and_then(|at| self.accounts.get(&at));
         let known = Known::of(&self.everybody)
             .with_sources(&sources)
-            .with_account(account);
+            .with_account(account)
+            .with_alike(features.alike.and_then(|at| self.accounts.get(&at)));
         let assessment = assess(&self.policy, tier, &signals, &features, &known);
         if assessment.decision.refused().is_some() {
             return assessment;
@@ -143,7 +144,11 @@ impl Desk {
         for lesson in &seen.lessons {
             self.everybody.learn(lesson);
         }
-        if let (Some(at), Some(lesson)) = (features.tried, seen.account) {
+        let records = |lesson: AccountLesson| {
+            let records = lesson.records(&features);
+            records.map(move |at| (at, lesson)).collect::<Vec<_>>()
+        };
+        for (at, lesson) in seen.account.into_iter().flat_map(records) {
             let account = self.accounts.entry(at).or_default();
             account.learn(&features, lesson);
         }

@@ -47,6 +47,51 @@ fn guessing_at_one_name_from_everywhere_is_refused_and_its_owner_is_not() {
 }
 
 #[test]
+fn names_that_are_one_to_a_directory_are_counted_as_one() {
+    let mut desk = Desk::new("{}");
+    assert_eq!(desk.login(owner("alice")).decision.refused(), None);
+    let mut reached = 0;
+    for n in 0..200 {
+        let from = bot(n);
+        let hidden = "\u{200b}".repeat(n % 50 + 1);
+        let name = match n % 4 {
+            0 => format!("al{hidden}ice"),
+            1 => format!("\u{e1}lice{hidden}"),
+            2 => format!("{hidden}\u{ff41}l\u{12b}ce"),
+            _ => format!("alice{hidden}\u{301}"),
+        };
+        let guess = Try {
+            from: &from,
+            ..attempt(&name)
+        };
+        reached += usize::from(desk.login(guess).decision.refused().is_none());
+    }
+    assert_eq!(reached, 10);
+    // In other words as well, but not where the owner is at home.
+    assert!(desk.login(attempt("alice")).decision.refused().is_some());
+    assert_eq!(desk.login(owner("alice")).decision.refused(), None);
+}
+
+#[test]
+fn an_account_of_a_name_alike_makes_no_place_of_anothers_ones_own() {
+    let mut desk = Desk::new(r#"{"failures":3}"#);
+    assert_eq!(desk.login(owner("alice")).decision.refused(), None);
+    // Where accents make another name, it is somebody else's, who logs in as often as they like.
+    let own = Try {
+        right: true,
+        ..attempt("\u{e1}lice")
+    };
+    for _ in 0..6 {
+        assert_eq!(desk.login(own).decision.refused(), None);
+        desk.now += 60;
+    }
+    assert_eq!(desk.reach(30, attempt("alice")), 3);
+    // Nor do failures at the one keep the owner of the other out at home.
+    assert_eq!(desk.login(own).decision.refused(), None);
+    assert_eq!(desk.login(owner("alice")).decision.refused(), None);
+}
+
+#[test]
 fn a_colleague_who_guesses_at_the_office_closes_no_other_place() {
     let mut desk = Desk::new(r#"{"failures":3}"#);
     let office = Try {

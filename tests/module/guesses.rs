@@ -145,6 +145,14 @@ fn no_spelling_of_a_name_escapes_its_count() {
             Guess::new("POST", "/login").with(form, "\u{feff}username=alice"),
         ),
         (
+            "zero width",
+            Guess::new("POST", "/login").with(form, "username=al%E2%80%8Bice"),
+        ),
+        (
+            "accents",
+            Guess::new("POST", "/login").with(form, "username=%C3%A1lic%C3%A9"),
+        ),
+        (
             "character set",
             Guess::new("POST", "/login").with(ebcdic, "%A4%A2%85%99%95%81%94%85=%81%93%89%83%85"),
         ),

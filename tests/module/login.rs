@@ -226,6 +226,32 @@ fn a_slow_client_ends_nothing_but_its_own_request() {
 }
 
 #[test]
+fn where_nothing_is_enforced_a_slow_client_is_let_go_on_and_decided_when_its_body_comes() {
+    for (mode, paused) in [("shadow", false), ("enforce", true)] {
+        let mut host = started(&policy(|policy| {
+            policy["mode"] = json!(mode);
+            policy["tiers"] =
+                json!([{ "name": "login", "class": "login", "login": { "hold_body": true } }]);
+        }));
+        let slow = open(&mut host).id;
+        assert_eq!(host.body("username=", false).unwrap().action, Action::Pause);
+        host.set_time(crate::NOW as f64 + 6.0);
+        host.tick().unwrap();
+        assert_eq!(host.metric("stepgate_body_timeouts_total"), 1);
+        let reply = host.state().streams[&slow].reply.clone();
+        assert_eq!(reply.map(|reply| reply.status), paused.then_some(408));
+        if !paused {
+            let whole = host.body("alice", true).unwrap();
+            assert_eq!((whole.action, whole.reply), (Action::Continue, None));
+            assert_eq!(whole.request.body, b"username=alice");
+            // The headers have gone on before: without the spoofed one, and without one of ours.
+            assert!(!whole.request.headers.has("x-stepgate-decision"));
+            assert_eq!(host.logged("\"event.kind\"").len(), 1, "it was decided");
+        }
+    }
+}
+
+#[test]
 fn without_ticks_nothing_is_held() {
     let mut host = crate::vm();
     host.state_mut()
