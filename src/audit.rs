@@ -11,10 +11,11 @@ use crate::assess::{Assessment, Lesson};
 use crate::decision::Action;
 use crate::evidence::{Evidence, Reason};
 use crate::headers::{mode_word, percent};
-use crate::policy::{AddressDetail, Policy, Tier};
+use crate::policy::{AddressDetail, PathDetail, Policy, Tier};
 use crate::score::thousandths;
 use crate::signals::features::Features;
 use crate::signals::request::{Field, Signals};
+use crate::signals::route;
 
 pub use repeats::{Repeats, Suppressed, kind_of_line};
 
@@ -115,7 +116,15 @@ impl Serialize for Record<'_> {
         if !signals.request.host.is_empty() {
             map.serialize_entry("url.domain", &bounded(signals.request.host))?;
         }
-        map.serialize_entry("url.path", &bounded(signals.request.path))?;
+        match self.policy.config.audit.path {
+            PathDetail::Full => {
+                map.serialize_entry("url.path", &bounded(signals.request.path))?;
+            }
+            PathDetail::Route => {
+                map.serialize_entry("url.path", &route::pattern(signals.request.path))?;
+            }
+            PathDetail::None => {}
+        }
         map.serialize_entry("stepgate.decision", assessment.decision.action().as_str())?;
         map.serialize_entry("stepgate.would", assessment.decision.would.as_str())?;
         map.serialize_entry("stepgate.mode", mode_word(assessment.decision.mode))?;

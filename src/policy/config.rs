@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[macro_use]
 mod section;
+mod shown;
 
 mod class;
 mod exceptions;
@@ -25,6 +26,7 @@ pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig
 pub use feeds::FeedConfig;
 pub use login::{LoginConfig, UnreadableLogin};
 pub use pins::PinConfig;
+pub use shown::PathDetail;
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -385,6 +387,8 @@ section! {
         enabled: bool = true,
         /// How much of an address a line shows: `prefix`, `full` or `none`.
         address: AddressDetail,
+        /// How much of a path a line shows: `full`, `route` (where links with tokens or names in them are served) or `none`.
+        path: PathDetail,
         /// Show `user.id` in clear instead of its hash.
         identity: bool,
         /// Of a thousand repeated allows so many have a line too, with `stepgate.sample_permille`. 0 to 1000.

@@ -26,7 +26,7 @@ use std::fmt;
 
 pub use challenge::{Challenge, Incapable};
 pub use compile::Policy;
-pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
+pub use config::{AddressDetail, Mode, PathDetail, PolicyConfig, Watch};
 pub use credentials::{Credentials, TokenPlace};
 pub use exceptions::{Asker, Denial, Excepted, Exceptions};
 pub use login::Login;

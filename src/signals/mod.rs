@@ -15,6 +15,6 @@ mod language;
 pub mod login;
 pub mod memo;
 pub mod request;
-mod route;
+pub(crate) mod route;
 mod tried;
 pub mod user_agent;

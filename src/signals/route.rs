@@ -31,6 +31,16 @@ pub(super) fn name(action: &[u8], method: &[u8], path: &[u8]) -> Name {
     name
 }
 
+/// A path with everything that looks like an id taken out.
+pub(crate) fn pattern(path: &[u8]) -> String {
+    let name = name(b"", b"", path);
+    let pattern = String::from_utf8_lossy(&name);
+    match pattern.trim_start() {
+        "" => "/".to_owned(),
+        pattern => pattern.to_owned(),
+    }
+}
+
 /// Whether an action names what was done, and not only that something was asked.
 pub(super) fn is_command(action: &[u8]) -> bool {
     !matches!(action, b"" | b"login" | b"request" | b"recovery")
@@ -101,6 +111,13 @@ mod tests {
         );
         assert_eq!(named(""), "");
         assert_eq!(named("/"), "GET ");
+    }
+
+    #[test]
+    fn a_pattern_holds_no_token_and_no_name() {
+        let reset = "/reset/9f86d081884c7d659a2feaa0c55ad015/a@example.org";
+        assert_eq!(pattern(reset.as_bytes()), "/reset/*/*");
+        assert_eq!(pattern(b"/"), "/");
     }
 
     #[test]

@@ -268,6 +268,25 @@ fn no_word_for_a_method_makes_a_long_line() {
 }
 
 #[test]
+fn a_token_in_a_path_is_logged_as_the_policy_says() {
+    let path = "/reset/9f86d081884c7d659a2feaa0c55ad015?mail=a@example.org";
+    let shown = |detail: &str| {
+        let mut host = started(&policy(|policy| {
+            policy["tiers"] = json!([{ "name": "all", "require_identity": true }]);
+            policy["audit"] = json!({ "path": detail });
+        }));
+        get(&mut host, &[(":path", path.as_bytes())]);
+        let line = &host.logged("\"event.kind\"")[0].text;
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["url.path"].as_str().map(str::to_owned)
+    };
+    let full = path.split('?').next().map(str::to_owned);
+    assert_eq!(shown("full"), full);
+    assert_eq!(shown("route").as_deref(), Some("/reset/*"));
+    assert_eq!(shown("none"), None);
+}
+
+#[test]
 fn forged_and_stale_tokens_are_no_identity() {
     let mut host = started(&policy(|_| {}));
     let good = token("alice", 0);

@@ -230,6 +230,7 @@ fn where_nothing_is_enforced_a_slow_client_is_let_go_on_and_decided_when_its_bod
     for (mode, paused) in [("shadow", false), ("enforce", true)] {
         let mut host = started(&policy(|policy| {
             policy["mode"] = json!(mode);
+            policy["audit"] = json!({ "sample_permille": 1000 });
             policy["tiers"] =
                 json!([{ "name": "login", "class": "login", "login": { "hold_body": true } }]);
         }));
