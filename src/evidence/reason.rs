@@ -337,7 +337,7 @@ reasons! {
         "the name that is tried has logged in from this network with this browser, or with this device, within 90 days"
         "failures elsewhere are not held against it";
     UnreadableLogin "unreadable-login" Behaviour Rule 0.0
-        "the name that is tried cannot be read: the body is too long, compressed or damaged, or there are two names"
+        "the name that is tried cannot be read: the body is too long, compressed, damaged or in an unusual character set, or there are two names"
         "rule: 403, or passes where `login.unreadable` says so";
     UnreadablePath "unreadable-path" Behaviour Rule 0.0
         "the path is longer than 8 KiB, or longer than 2 KiB and such that servers read it differently: it may be in any tier"

@@ -24,7 +24,8 @@ section! {
     LoginConfig {
         /// Wait for bodies of up to 16 KiB before deciding, so that the upstream is told of the name in them. **Set it only
         /// together with `allow_on_headers_stop_iteration: true` of Envoy's Wasm filter.** Without it headers are decided first,
-        /// and the name in a body can only cut the request off before its body reaches the upstream.
+        /// and the name in a body can only cut the request off before its body reaches the upstream. A body that has not come after five
+        /// seconds is answered with 408; in shadow mode the headers go on without a decision.
         hold_body: bool,
         /// Take the name from Basic credentials (RFC 7617).
         basic: bool = true,
@@ -54,7 +55,7 @@ section! {
         names: u32 = 15,
         /// Status of the refusal: 429 with `retry-after`, or 403.
         status: u16 = 429,
-        /// What is done where the name cannot be read (a body that is too long or damaged or of another type than form or JSON, or two
+        /// What is done where the name cannot be read (a body that is too long or damaged or of another type or character set than forms and JSON have, or two
         /// names): `refuse` or `pass`. A body that is read and names nobody, as passkeys send, passes.
         unreadable: UnreadableLogin,
     }
