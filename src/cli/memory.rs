@@ -86,7 +86,7 @@ impl Memory {
     }
 
     /// Stores a record.
-    pub(crate) fn store(&mut self, locator: Locator, record: Box<IdentityRecord>, key: &HashKey) {
+    pub(crate) fn store(&mut self, locator: Locator, record: &IdentityRecord, key: &HashKey) {
         match self {
             Self::Unbounded { identities, .. } => identities.store(locator, record),
             Self::Pages {
@@ -160,7 +160,7 @@ impl Memory {
     ) {
         for found in records.filter(|found| found.kind == PageKind::Identity) {
             if let Some(record) = IdentityRecord::decode(found.bytes) {
-                self.store(found.locator, Box::new(record), key);
+                self.store(found.locator, &record, key);
             }
         }
     }

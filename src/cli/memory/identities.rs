@@ -1,4 +1,5 @@
-//! Every identity's record in the bytes a page would hold, a tenth of what it is in use; those that were used last lie ready.
+//! Every identity's record in the bytes a page would hold, a tenth of what it is in use; those that were used last lie ready, and
+//! become bytes when others take their place.
 //! May use: the codec of records.
 //! Must not: give back anything but what was stored.
 
@@ -13,9 +14,13 @@ const READY: usize = 1024;
 /// Records by locator.
 #[derive(Debug)]
 pub(crate) struct Identities {
+    /// Of every identity; those that lie ready may be older here, or none.
     bytes: Located<Box<[u8]>>,
     /// Each has one place, by its tag; the one used last holds it.
     ready: Vec<Option<Ready>>,
+    /// The one that is about to lie ready.
+    coming: Box<IdentityRecord>,
+    empty: IdentityRecord,
     buffer: Vec<u8>,
 }
 
@@ -23,6 +28,8 @@ pub(crate) struct Identities {
 struct Ready {
     locator: Locator,
     record: Box<IdentityRecord>,
+    /// Since it was read from its bytes.
+    changed: bool,
 }
 
 impl Default for Identities {
@@ -30,6 +37,8 @@ impl Default for Identities {
         Self {
             bytes: Located::default(),
             ready: (0..READY).map(|_| None).collect(),
+            coming: Box::default(),
+            empty: IdentityRecord::default(),
             buffer: Vec::new(),
         }
     }
@@ -45,9 +54,12 @@ impl Identities {
         if self.fetched(locator).is_some() {
             return;
         }
-        let known = self.bytes.get(&locator);
-        if let Some(record) = known.and_then(|bytes| IdentityRecord::decode(bytes)) {
-            self.put(locator, Box::new(record));
+        let Some(bytes) = self.bytes.get(&locator) else {
+            return;
+        };
+        self.coming.copy_from(&self.empty);
+        if self.coming.decode_into_empty(bytes).is_some() {
+            self.come(locator, false);
         }
     }
 
@@ -58,21 +70,42 @@ impl Identities {
     }
 
     /// Stores a record.
-    pub(super) fn store(&mut self, locator: Locator, record: Box<IdentityRecord>) {
-        self.buffer.clear();
-        record.encode(&mut self.buffer);
-        let known = self.bytes.entry(locator).or_default();
-        if known.len() == self.buffer.len() {
-            known.copy_from_slice(&self.buffer);
-        } else {
-            *known = self.buffer.as_slice().into();
+    pub(super) fn store(&mut self, locator: Locator, record: &IdentityRecord) {
+        match self.ready.get_mut(place(locator)) {
+            Some(Some(ready)) if ready.locator == locator => {
+                ready.record.copy_from(record);
+                ready.changed = true;
+            }
+            _ => {
+                // It counts from now on.
+                self.bytes.entry(locator).or_default();
+                self.coming.copy_from(record);
+                self.come(locator, true);
+            }
         }
-        self.put(locator, record);
     }
 
-    fn put(&mut self, locator: Locator, record: Box<IdentityRecord>) {
-        if let Some(slot) = self.ready.get_mut(place(locator)) {
-            *slot = Some(Ready { locator, record });
+    /// Puts the record that is coming to its place. The one that was there becomes bytes.
+    fn come(&mut self, locator: Locator, changed: bool) {
+        let Some(slot) = self.ready.get_mut(place(locator)) else {
+            return;
+        };
+        match slot {
+            Some(ready) => {
+                if ready.changed {
+                    write_back(&mut self.bytes, ready, &mut self.buffer);
+                }
+                std::mem::swap(&mut ready.record, &mut self.coming);
+                (ready.locator, ready.changed) = (locator, changed);
+            }
+            None => {
+                let record = std::mem::take(&mut self.coming);
+                *slot = Some(Ready {
+                    locator,
+                    record,
+                    changed,
+                });
+            }
         }
     }
 
@@ -82,8 +115,22 @@ impl Identities {
     }
 
     /// The bytes of all.
-    pub(super) fn into_bytes(self) -> Located<Box<[u8]>> {
+    pub(super) fn into_bytes(mut self) -> Located<Box<[u8]>> {
+        for ready in self.ready.iter().flatten().filter(|ready| ready.changed) {
+            write_back(&mut self.bytes, ready, &mut self.buffer);
+        }
         self.bytes
+    }
+}
+
+fn write_back(bytes: &mut Located<Box<[u8]>>, ready: &Ready, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    ready.record.encode(buffer);
+    let known = bytes.entry(ready.locator).or_default();
+    if known.len() == buffer.len() {
+        known.copy_from_slice(buffer);
+    } else {
+        *known = buffer.as_slice().into();
     }
 }
 
@@ -111,7 +158,7 @@ mod tests {
                 identities.fetch(at(tag));
                 let known = identities.fetched(at(tag)).map(|record| record.history);
                 assert_eq!(known, (round > 0).then_some(tag as u32 + round));
-                identities.store(at(tag), Box::new(record(tag as u32 + round + 1)));
+                identities.store(at(tag), &record(tag as u32 + round + 1));
             }
             assert_eq!(identities.len(), many as usize);
         }
@@ -125,7 +172,7 @@ mod tests {
     #[test]
     fn a_stranger_has_no_record_and_does_not_count() {
         let mut identities = Identities::default();
-        identities.store(at(1), Box::new(record(1)));
+        identities.store(at(1), &record(1));
         // The same place, another page, and a page that has the place of another.
         for other in [at(1 + READY as u64), Locator { page: 8, tag: 1 }] {
             identities.fetch(other);
