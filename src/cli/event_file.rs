@@ -19,6 +19,11 @@ use super::turns::{Taker, Turns};
 use super::{Failure, input, say};
 use batch::{Batch, Batches, Entry};
 
+/// Events that are looked ahead to together: what they need of what is remembered is asked for at once.
+const TOGETHER: usize = 8;
+/// Lines of a batch during which the next thread wakes up.
+const LAST: usize = 3 * TOGETHER;
+
 /// Bad lines that are named; the rest is counted.
 const NAMED: u64 = 10;
 
@@ -89,6 +94,9 @@ pub(crate) trait Work: Send {
         event: &'e Event<'_>,
     ) -> Self::Prepared<'e>;
 
+    /// Looks at what will be needed to take an event: of several, so that the processor waits for memory once for all.
+    fn look_ahead(&self, _: &Self::Prepared<'_>) {}
+
     /// Takes an event, in the order of the files.
     ///
     /// # Errors
@@ -149,10 +157,15 @@ pub(crate) fn each_with<W: Work>(
         let (mut order, mut memo) = (Order::default(), W::Memo::default());
         for batch in batches {
             let batch = batch?;
-            for (number, entry) in batch.entries() {
-                let line = Line::<W>::read(setting, entry, &mut order);
-                let prepared = line.prepared(setting, &mut memo);
-                taking.line(&batch.file, number, &line, prepared.as_ref())?;
+            let mut entries = batch.entries();
+            loop {
+                let some = entries.by_ref().take(TOGETHER);
+                let lines = Line::<W>::read_all(setting, some, &mut order);
+                if lines.is_empty() {
+                    break;
+                }
+                let prepared = Line::prepare_all(&lines, setting, &mut memo);
+                taking.lines(&batch.file, &lines, &prepared)?;
             }
         }
         taking.tally
@@ -183,7 +196,7 @@ fn in_turns<W: Work>(
         let next = source.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some((batch, turn)) = next else { return };
         let fail = |failure| {
-            taker.take(turn, |(_, done)| {
+            taker.take(turn, |(_, done), _| {
                 *done = Err(failure);
                 ControlFlow::Break(())
             })
@@ -191,18 +204,16 @@ fn in_turns<W: Work>(
         let flow = match batch {
             Err(failure) => fail(failure),
             Ok(batch) => {
-                let lines: Vec<_> = batch
-                    .entries()
-                    .map(|(number, entry)| (number, Line::<W>::read(setting, entry, &mut order)))
-                    .collect();
-                let prepared: Vec<_> = lines
-                    .iter()
-                    .map(|(_, line)| line.prepared(setting, &mut memo))
-                    .collect();
-                taker.take(turn, |(taking, done)| {
-                    let mut lines = lines.iter().zip(&prepared);
-                    *done = lines.try_for_each(|((number, line), prepared)| {
-                        taking.line(&batch.file, *number, line, prepared.as_ref())
+                let lines = Line::<W>::read_all(setting, batch.entries(), &mut order);
+                let prepared = Line::prepare_all(&lines, setting, &mut memo);
+                taker.take(turn, |(taking, done), turn| {
+                    let last = lines.len().saturating_sub(LAST);
+                    let (lines, last_lines) = lines.split_at_checked(last).unwrap_or_default();
+                    let (prepared, last_prepared) =
+                        prepared.split_at_checked(last).unwrap_or_default();
+                    *done = taking.lines(&batch.file, lines, prepared).and_then(|()| {
+                        turn.is_nearly_over();
+                        taking.lines(&batch.file, last_lines, last_prepared)
                     });
                     match done {
                         Ok(()) => ControlFlow::Continue(()),
@@ -229,7 +240,31 @@ enum Line<'b, W: Work> {
     Empty,
 }
 
+/// A line with its number.
+type Numbered<'b, W> = (u64, Line<'b, W>);
+
 impl<'b, W: Work> Line<'b, W> {
+    fn read_all(
+        setting: &W::Setting,
+        entries: impl Iterator<Item = (u64, Entry<'b>)>,
+        order: &mut Order,
+    ) -> Vec<Numbered<'b, W>> {
+        entries
+            .map(|(number, entry)| (number, Self::read(setting, entry, order)))
+            .collect()
+    }
+
+    fn prepare_all<'e>(
+        lines: &'e [Numbered<'b, W>],
+        setting: &'e W::Setting,
+        memo: &mut W::Memo,
+    ) -> Vec<Option<W::Prepared<'e>>> {
+        lines
+            .iter()
+            .map(|(_, line)| line.prepared(setting, memo))
+            .collect()
+    }
+
     fn read(setting: &W::Setting, entry: Entry<'b>, order: &mut Order) -> Self {
         match entry {
             Entry::Illegible => Self::Bad("not UTF-8".to_owned()),
@@ -284,6 +319,23 @@ struct Taking<'w, W> {
 }
 
 impl<W: Work> Taking<'_, W> {
+    fn lines(
+        &mut self,
+        file: &str,
+        lines: &[Numbered<'_, W>],
+        prepared: &[Option<W::Prepared<'_>>],
+    ) -> Result<(), Failure> {
+        for (lines, prepared) in lines.chunks(TOGETHER).zip(prepared.chunks(TOGETHER)) {
+            for prepared in prepared.iter().flatten() {
+                self.work.look_ahead(prepared);
+            }
+            for ((number, line), prepared) in lines.iter().zip(prepared) {
+                self.line(file, *number, line, prepared.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
     fn line(
         &mut self,
         file: &str,

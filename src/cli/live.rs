@@ -107,6 +107,11 @@ impl Live {
         }
     }
 
+    /// Reads what an event that was prepared will need, for the processor to have it near.
+    pub(crate) fn look_ahead_to(&self, prepared: &Prepared<'_>) {
+        self.memory.look_ahead(&prepared.features);
+    }
+
     /// Scores an event, then learns from it what may be learned.
     pub(crate) fn take(&mut self, event: &Event<'_>) -> Assessment {
         let policy = Arc::clone(&self.policy);

@@ -4,6 +4,8 @@
 
 mod identities;
 
+use std::hint::black_box;
+
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::decay::DAY;
@@ -11,6 +13,7 @@ use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
+use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{HashKey, Locator};
 
 use super::located::Located;
@@ -59,6 +62,26 @@ impl Memory {
             sources: table(PageKind::Source),
             fetched: None,
             buffer: Vec::new(),
+        }
+    }
+
+    /// Reads what an event will need, for the processor to have it near.
+    pub(crate) fn look_ahead(&self, features: &Features) {
+        let Self::Unbounded {
+            identities,
+            sources,
+            ..
+        } = self
+        else {
+            return;
+        };
+        if let Some(locator) = features.identity {
+            black_box(identities.peek(locator));
+        }
+        if features.login {
+            for key in SourceKey::of(features) {
+                black_box(sources.get(&key.locator()).copied());
+            }
         }
     }
 

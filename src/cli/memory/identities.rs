@@ -69,6 +69,18 @@ impl Identities {
         (ready.locator == locator).then_some(&ready.record)
     }
 
+    /// Something of the record, wherever it is.
+    pub(super) fn peek(&self, locator: Locator) -> u64 {
+        match self.fetched(locator) {
+            Some(record) => record.history.into(),
+            None => self
+                .bytes
+                .get(&locator)
+                .and_then(|bytes| bytes.first())
+                .map_or(0, |byte| u64::from(*byte)),
+        }
+    }
+
     /// Stores a record.
     pub(super) fn store(&mut self, locator: Locator, record: &IdentityRecord) {
         match self.ready.get_mut(place(locator)) {

@@ -239,6 +239,13 @@ impl Work for Played<'_> {
         (under(&setting.first), setting.second.as_ref().map(under))
     }
 
+    fn look_ahead(&self, (first, second): &Self::Prepared<'_>) {
+        self.run.live.look_ahead_to(first);
+        if let (Some(other), Some(second)) = (&self.other, second) {
+            other.live.look_ahead_to(second);
+        }
+    }
+
     fn take(&mut self, event: &Event<'_>, prepared: &Self::Prepared<'_>) -> Result<(), Failure> {
         let (first, second) = prepared;
         let assessment = self.run.take(event, first);
