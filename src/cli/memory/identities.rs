@@ -16,17 +16,21 @@ const READY: usize = 1024;
 pub(crate) struct Identities {
     /// Of every identity; those that lie ready may be older here, or none.
     bytes: Located<Box<[u8]>>,
-    /// Each has one place, by its tag; the one used last holds it.
+    /// Each has one place, by its tag. It is given to one that was read twice while no other was that has this place: who logs in
+    /// once a day does not take the place of who works all day.
     ready: Vec<Option<Ready>>,
-    /// The one that is about to lie ready.
-    coming: Box<IdentityRecord>,
+    /// Tags of those that were read last, by place.
+    asked: Vec<u64>,
+    /// The one that was read last, or had to leave its place.
+    passing: Ready,
     empty: IdentityRecord,
     buffer: Vec<u8>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Ready {
-    locator: Locator,
+    /// Whose it is; absent: nobody's.
+    locator: Option<Locator>,
     record: Box<IdentityRecord>,
     /// Since it was read from its bytes.
     changed: bool,
@@ -37,7 +41,8 @@ impl Default for Identities {
         Self {
             bytes: Located::default(),
             ready: (0..READY).map(|_| None).collect(),
-            coming: Box::default(),
+            asked: vec![0; READY],
+            passing: Ready::default(),
             empty: IdentityRecord::default(),
             buffer: Vec::new(),
         }
@@ -54,19 +59,26 @@ impl Identities {
         if self.fetched(locator).is_some() {
             return;
         }
+        self.pass();
+        let passing = &mut self.passing;
         let Some(bytes) = self.bytes.get(&locator) else {
             return;
         };
-        self.coming.copy_from(&self.empty);
-        if self.coming.decode_into_empty(bytes).is_some() {
-            self.come(locator, false);
+        passing.record.copy_from(&self.empty);
+        if passing.record.decode_into_empty(bytes).is_some() {
+            passing.locator = Some(locator);
+            self.settle(locator);
         }
     }
 
     /// The record that was fetched.
     pub(super) fn fetched(&self, locator: Locator) -> Option<&IdentityRecord> {
-        let ready = self.ready.get(place(locator))?.as_ref()?;
-        (ready.locator == locator).then_some(&ready.record)
+        let settled = self.ready.get(place(locator)).and_then(Option::as_ref);
+        [Some(&self.passing), settled]
+            .into_iter()
+            .flatten()
+            .find(|ready| ready.locator == Some(locator))
+            .map(|ready| &*ready.record)
     }
 
     /// Something of the record, wherever it is.
@@ -83,41 +95,40 @@ impl Identities {
 
     /// Stores a record.
     pub(super) fn store(&mut self, locator: Locator, record: &IdentityRecord) {
-        match self.ready.get_mut(place(locator)) {
-            Some(Some(ready)) if ready.locator == locator => {
-                ready.record.copy_from(record);
-                ready.changed = true;
-            }
-            _ => {
-                // It counts from now on.
-                self.bytes.entry(locator).or_default();
-                self.coming.copy_from(record);
-                self.come(locator, true);
-            }
+        let settled = self.ready.get_mut(place(locator)).and_then(Option::as_mut);
+        let known = [Some(&mut self.passing), settled]
+            .into_iter()
+            .flatten()
+            .find(|ready| ready.locator == Some(locator));
+        if let Some(ready) = known {
+            ready.record.copy_from(record);
+            ready.changed = true;
+            return;
         }
+        self.pass();
+        // It counts from now on.
+        self.bytes.entry(locator).or_default();
+        self.passing.record.copy_from(record);
+        (self.passing.locator, self.passing.changed) = (Some(locator), true);
+        self.settle(locator);
     }
 
-    /// Puts the record that is coming to its place. The one that was there becomes bytes.
-    fn come(&mut self, locator: Locator, changed: bool) {
-        let Some(slot) = self.ready.get_mut(place(locator)) else {
+    /// Lets the record go that is passing: it becomes bytes.
+    fn pass(&mut self) {
+        write_back(&mut self.bytes, &self.passing, &mut self.buffer);
+        (self.passing.locator, self.passing.changed) = (None, false);
+    }
+
+    /// Gives the record that is passing its place, if it was the last one asked for that has this place.
+    fn settle(&mut self, locator: Locator) {
+        let place = place(locator);
+        let (Some(slot), Some(asked)) = (self.ready.get_mut(place), self.asked.get_mut(place))
+        else {
             return;
         };
-        match slot {
-            Some(ready) => {
-                if ready.changed {
-                    write_back(&mut self.bytes, ready, &mut self.buffer);
-                }
-                std::mem::swap(&mut ready.record, &mut self.coming);
-                (ready.locator, ready.changed) = (locator, changed);
-            }
-            None => {
-                let record = std::mem::take(&mut self.coming);
-                *slot = Some(Ready {
-                    locator,
-                    record,
-                    changed,
-                });
-            }
+        if std::mem::replace(asked, locator.tag) == locator.tag {
+            let left = slot.replace(std::mem::take(&mut self.passing));
+            self.passing = left.unwrap_or_default();
         }
     }
 
@@ -128,7 +139,7 @@ impl Identities {
 
     /// The bytes of all.
     pub(super) fn into_bytes(mut self) -> Located<Box<[u8]>> {
-        for ready in self.ready.iter().flatten().filter(|ready| ready.changed) {
+        for ready in self.ready.iter().flatten().chain([&self.passing]) {
             write_back(&mut self.bytes, ready, &mut self.buffer);
         }
         self.bytes
@@ -136,9 +147,12 @@ impl Identities {
 }
 
 fn write_back(bytes: &mut Located<Box<[u8]>>, ready: &Ready, buffer: &mut Vec<u8>) {
+    let Some(locator) = ready.locator.filter(|_| ready.changed) else {
+        return;
+    };
     buffer.clear();
     ready.record.encode(buffer);
-    let known = bytes.entry(ready.locator).or_default();
+    let known = bytes.entry(locator).or_default();
     if known.len() == buffer.len() {
         known.copy_from_slice(buffer);
     } else {
