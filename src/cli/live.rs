@@ -11,6 +11,7 @@ use stepgate::baseline::source::SourceKey;
 use stepgate::evidence::Known;
 use stepgate::observe::{self, Observation, Response, observe_from};
 use stepgate::policy::{Policy, Route, Tier};
+use stepgate::signals::bearer::Bearer;
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
 use stepgate::signals::from_event::{self, Clients};
@@ -54,8 +55,10 @@ impl<'e> Prepared<'e> {
             method: signals.request.method,
             metadata: b"",
         });
+        // Nothing is revoked in an event file.
+        let bearer = Bearer::unnamed(signals.standing.subject(), &signals.session, key);
         Self {
-            features: Features::of(&signals, key).of_class(tier.class),
+            features: Features::shown_by(&bearer, &signals, key).of_class(tier.class),
             signals,
             tier,
         }

@@ -19,7 +19,8 @@ pub(crate) struct Turns<T> {
     broken: AtomicBool,
     /// Used by the thread whose turn it is, and by no other.
     thing: Mutex<T>,
-    asleep: Mutex<()>,
+    /// How many threads sleep until something changes.
+    asleep: Mutex<usize>,
     changed: Condvar,
 }
 
@@ -38,7 +39,7 @@ impl<T> Turns<T> {
             soon: AtomicU64::new(0),
             broken: AtomicBool::new(false),
             thing: Mutex::new(thing),
-            asleep: Mutex::new(()),
+            asleep: Mutex::new(0),
             changed: Condvar::new(),
         }
     }
@@ -57,8 +58,10 @@ impl<T> Turns<T> {
 
     fn wake(&self) {
         // Who is about to sleep has looked before, or looks after.
-        drop(self.asleep.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
+        let asleep = *self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        if asleep > 0 {
+            self.changed.notify_all();
+        }
     }
 
     fn end(&self) {
@@ -71,13 +74,18 @@ impl<T> Turns<T> {
     }
 
     fn sleep_until(&self, come: impl Fn() -> bool) {
-        let asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
-        let _awake = self.changed.wait_while(asleep, |()| !come());
+        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        *asleep += 1;
+        let awake = self.changed.wait_while(asleep, |_| !come());
+        *awake.unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 
     /// Waits for a turn. Waking up takes longer than taking some dozens of events: who is called in time is awake when it comes.
     fn wait(&self, turn: u64) {
-        self.sleep_until(|| self.has_come(turn) || self.soon.load(Ordering::Acquire) == turn);
+        let called = || self.has_come(turn) || self.soon.load(Ordering::Acquire) == turn;
+        if !called() {
+            self.sleep_until(called);
+        }
         for _ in 0..LOOKS {
             if self.has_come(turn) {
                 return;
