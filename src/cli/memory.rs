@@ -80,7 +80,7 @@ impl Memory {
         }
         if features.login {
             for key in SourceKey::of(features) {
-                black_box(sources.get(&key.locator()).copied());
+                black_box(sources.get(&key.locator()));
             }
         }
     }

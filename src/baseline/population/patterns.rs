@@ -20,27 +20,15 @@ const GROUPS: usize = 14;
 /// Pseudo-observations that hold a factor at 1.
 const K: f64 = 10.0;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Cell {
     seen: f32,
     expected: f32,
-    /// Of these two: asked for more often than they change.
-    kappa: f64,
 }
 
 impl Cell {
-    fn new(seen: f32, expected: f32) -> Self {
-        Self {
-            seen,
-            expected,
-            kappa: (f64::from(seen) + K) / (f64::from(expected) + K),
-        }
-    }
-}
-
-impl Default for Cell {
-    fn default() -> Self {
-        Self::new(0.0, 0.0)
+    fn kappa(self) -> f64 {
+        (f64::from(self.seen) + K) / (f64::from(self.expected) + K)
     }
 }
 
@@ -136,7 +124,7 @@ impl Patterns {
         let mut out = [1.0; PATTERNS];
         for cells in groups.0.into_iter().filter_map(|g| self.group(g)) {
             for (k, c) in out.iter_mut().zip(cells) {
-                *k *= c.kappa;
+                *k *= c.kappa();
             }
         }
         let total: f64 = out.iter().zip(joint).map(|(k, p)| k * p).sum();
@@ -155,7 +143,9 @@ impl Patterns {
             let Some(cells) = self.group_mut(g) else {
                 continue;
             };
-            for (p, (e, c)) in expect.iter_mut().zip(&mut *cells).enumerate() {
+            // Apart, since a processor divides several numbers at once.
+            let before = cells.map(Cell::kappa);
+            for (p, ((e, c), kappa)) in expect.iter_mut().zip(cells).zip(before).enumerate() {
                 if *e <= 0.0 {
                     continue;
                 }
@@ -168,10 +158,8 @@ impl Patterns {
                     c.seen /= 2.0;
                     c.expected /= 2.0;
                 }
-                *e *= c.kappa;
+                *e *= kappa;
             }
-            // Apart, since a processor divides several numbers at once.
-            *cells = cells.map(|cell| Cell::new(cell.seen, cell.expected));
         }
     }
 
@@ -185,7 +173,8 @@ impl Patterns {
     pub(super) fn decode(input: &mut Reader<'_>) -> Option<Self> {
         let mut patterns = Self::default();
         for cell in &mut patterns.cells {
-            *cell = Cell::new(input.count()?, input.count()?);
+            cell.seen = input.count()?;
+            cell.expected = input.count()?;
         }
         Some(patterns)
     }
