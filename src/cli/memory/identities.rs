@@ -196,6 +196,29 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_twice_stays_while_others_pass() {
+        let [stays, one, other] = [1, 1 + READY as u64, 1 + 2 * READY as u64].map(at);
+        let mut identities = Identities::default();
+        identities.store(stays, &record(1));
+        identities.fetch(at(2));
+        identities.fetch(stays);
+        for history in 2..9 {
+            for locator in [one, other, stays] {
+                identities.fetch(locator);
+                identities.store(locator, &record(history));
+            }
+            let settled = identities.ready[place(stays)].as_ref().unwrap();
+            assert_eq!(settled.locator, Some(stays));
+            assert_eq!(settled.record.history, history);
+        }
+        let bytes = identities.into_bytes();
+        for locator in [stays, one, other] {
+            let read = IdentityRecord::decode(&bytes[&locator]).unwrap();
+            assert_eq!(read.history, 8);
+        }
+    }
+
+    #[test]
     fn a_stranger_has_no_record_and_does_not_count() {
         let mut identities = Identities::default();
         identities.store(at(1), &record(1));
@@ -205,6 +228,8 @@ mod tests {
             assert_eq!(identities.fetched(other), None);
         }
         assert_eq!(identities.len(), 1);
-        assert_eq!(identities.fetched(at(1)), Some(&record(1)));
+        identities.fetch(at(1));
+        let known = identities.fetched(at(1)).map(|record| record.history);
+        assert_eq!(known, Some(1));
     }
 }
