@@ -4,23 +4,24 @@
 
 mod batch;
 mod foreign;
+mod lines;
 mod tally;
 
-use std::io::{BufRead, Cursor, Read};
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use csv::StringRecord;
 use stepgate::signals::ecs::{Event, Order};
 
+use super::Failure;
 use super::progress::Progress;
 use super::turns::{Taker, Turns};
-use super::{Failure, input};
 use batch::{Batch, Batches, Entry};
 pub(crate) use foreign::Foreign;
+pub(crate) use lines::Lines;
 pub(crate) use tally::Tally;
 
 /// Events that are looked ahead to together: what they need of what is remembered is asked for at once.
@@ -326,82 +327,4 @@ impl<W: Work> Taking<'_, W> {
 
 fn contains(line: &[u8], word: &[u8]) -> bool {
     line.windows(word.len()).any(|window| window == word)
-}
-
-/// Lines of a file in a buffer that is reused.
-pub(crate) struct Lines {
-    input: Box<dyn BufRead + Send>,
-    name: Arc<str>,
-    buffer: Vec<u8>,
-    number: u64,
-}
-
-impl Lines {
-    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, Failure> {
-        let progress = progress.clone();
-        Ok(Self {
-            input: input::open(path, move |bytes| progress.bytes(bytes))?,
-            name: input::name(path).into(),
-            buffer: Vec::with_capacity(4096),
-            number: 0,
-        })
-    }
-
-    /// What is left, without counting lines.
-    pub(crate) fn into_input(self) -> Box<dyn BufRead + Send> {
-        self.input
-    }
-
-    /// Looks at the first line and puts it back.
-    pub(crate) fn first_is(&mut self, test: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
-        let mut line = Vec::new();
-        self.read(&mut line)?;
-        let passed = test(batch::without_mark(&line, 1).trim_ascii_start());
-        let rest = std::mem::replace(&mut self.input, Box::new(std::io::empty()));
-        self.input = Box::new(Cursor::new(line).chain(rest));
-        Ok(passed)
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Failure {
-        let why = input::reason(error);
-        Failure::new(format!("{}:{}: {why}", self.name, self.number + 1))
-    }
-
-    fn read(&mut self, line: &mut Vec<u8>) -> Result<usize, Failure> {
-        let read = self.input.read_until(b'\n', line);
-        read.map_err(|error| self.failed(&error))
-    }
-
-    /// The next line with its number, without its end.
-    pub(crate) fn next(&mut self) -> Result<Option<(u64, &[u8])>, Failure> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let length = self.read(&mut buffer)?;
-        self.buffer = buffer;
-        if length == 0 {
-            return Ok(None);
-        }
-        self.number += 1;
-        let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Ok(Some((self.number, batch::without_mark(line, self.number))))
-    }
-
-    /// Appends whole lines of about so many bytes, at least one while there are any, with their ends; the number of the first.
-    /// What cannot be read comes after those that could.
-    fn many(&mut self, bytes: usize, out: &mut Vec<u8>) -> (u64, Result<(), Failure>) {
-        let first = self.number + 1;
-        let input = &mut self.input;
-        let read = input.take(bytes as u64).read_to_end(out);
-        let read = read.and_then(|_| match out.last() {
-            None | Some(b'\n') => Ok(0),
-            Some(_) => input.read_until(b'\n', out),
-        });
-        if read.is_err() {
-            let whole = memchr::memrchr(b'\n', out).map_or(0, |end| end + 1);
-            out.truncate(whole);
-        }
-        self.number += memchr::memchr_iter(b'\n', out).count() as u64;
-        (first, read.map(drop).map_err(|error| self.failed(&error)))
-    }
 }

@@ -158,7 +158,7 @@ mod tests {
                         }
                         let taken = taker.take(turn, |list, taken| {
                             list.push(turn);
-                            if turn % 3 > 0 {
+                            if !turn.is_multiple_of(3) {
                                 taken.is_nearly_over();
                             }
                             work(turn)

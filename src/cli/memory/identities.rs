@@ -23,7 +23,7 @@ pub(crate) struct Identities {
     asked: Vec<u64>,
     /// The one that was read last, or had to leave its place.
     passing: Ready,
-    empty: IdentityRecord,
+    empty: Box<IdentityRecord>,
     buffer: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ impl Default for Identities {
             ready: (0..READY).map(|_| None).collect(),
             asked: vec![0; READY],
             passing: Ready::default(),
-            empty: IdentityRecord::default(),
+            empty: Box::default(),
             buffer: Vec::new(),
         }
     }
