@@ -2,6 +2,9 @@
 //! May use the RustCrypto crates; the key was judged by `key`.
 //! Must not sign, or hold anything that could: half of jsonwebtoken's own provider signs, and all of it is linked.
 
+use ecdsa::EcdsaCurve;
+use ecdsa::elliptic_curve::point::AffineCoordinates;
+use ecdsa::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytes, PublicKey};
 use ecdsa::signature::hazmat::PrehashVerifier;
 use hmac::{Hmac, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -63,12 +66,8 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }
     let bytes = key.try_get_as_bytes()?;
     let key = match algorithm {
-        Algorithm::ES256 => ecdsa::VerifyingKey::from_sec1_bytes(bytes)
-            .ok()
-            .map(Key::P256),
-        Algorithm::ES384 => ecdsa::VerifyingKey::from_sec1_bytes(bytes)
-            .ok()
-            .map(Key::P384),
+        Algorithm::ES256 => on_curve(bytes).map(Key::P256),
+        Algorithm::ES384 => on_curve(bytes).map(Key::P384),
         Algorithm::EdDSA => ed25519_dalek::VerifyingKey::try_from(bytes)
             .ok()
             .map(Key::Ed25519),
@@ -79,6 +78,22 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
         algorithm: *algorithm,
         key: key.ok_or_else(refused)?,
     }))
+}
+
+/// The key of an uncompressed point (SEC 1 section 2.3.3), the only form a key set has room for; to read compressed ones as well
+/// would take a square root of each field.
+fn on_curve<C>(point: &[u8]) -> Option<ecdsa::VerifyingKey<C>>
+where
+    C: EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: AffineCoordinates<FieldRepr = FieldBytes<C>>,
+{
+    let (4, coordinates) = point.split_first()? else {
+        return None;
+    };
+    let (x, y) = coordinates.split_at_checked(coordinates.len() / 2)?;
+    let (x, y) = (x.try_into().ok()?, y.try_into().ok()?);
+    let point = Option::from(AffinePoint::<C>::from_coordinates(x, y))?;
+    PublicKey::from_affine(point).ok().map(Into::into)
 }
 
 impl Verifier<Vec<u8>> for Software {
