@@ -18,6 +18,7 @@ use crate::collect::Collected;
 use crate::host;
 use crate::metadata;
 use crate::metrics::Count;
+use crate::request::number;
 use crate::shared::Shared;
 
 /// A token that was read before.
@@ -335,7 +336,7 @@ fn known_token(shared: &Shared, claims: &Claims, shape: u64, digest: u128) -> Kn
         risk: risk
             .and_then(|name| claims.claim(name))
             .and_then(|score| match score {
-                serde_json::Value::String(text) => text.parse().ok(),
+                serde_json::Value::String(text) => number(&text),
                 number => number.as_f64(),
             }),
         ..token::session(claims, digest)
