@@ -100,8 +100,15 @@ impl Exchange {
         };
         let workload = workload(pinned);
         let now = now_ms.div_euclid(1000);
+        let is_first = |mark| shared.proofs.is_first(mark, &shared.metrics, now);
         let session = SessionSignals {
-            binding: presented.binding(&headers, &certificate, shared, now),
+            binding: presented.binding(
+                &headers,
+                &certificate,
+                (policy, &shared.key),
+                is_first,
+                now,
+            ),
             ..presented.session()
         };
         let session = SessionSignals {

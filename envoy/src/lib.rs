@@ -26,6 +26,7 @@ mod metadata;
 mod metrics;
 mod pairs;
 mod places;
+mod presented;
 mod proofs;
 mod request;
 mod root;

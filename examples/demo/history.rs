@@ -59,7 +59,7 @@ fn recent(path: &Path) -> Result<String, Failure> {
 }
 
 /// The command line, built beside this program.
-fn stepgate() -> Result<std::path::PathBuf, Failure> {
+pub(crate) fn stepgate() -> Result<std::path::PathBuf, Failure> {
     let own = std::env::current_exe()?;
     let built = own.parent().and_then(Path::parent);
     let path = built.ok_or("no target directory")?.join("stepgate");

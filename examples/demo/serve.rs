@@ -7,7 +7,8 @@ use std::time::Duration;
 use stepgate_testkit::tokens::{Token, now};
 
 use crate::cast::{self, Agent, CHROME, CURL, FIREFOX, HOME, HOTEL, OFFICE, Place};
-use crate::stage::Stage;
+use crate::history::stepgate;
+use crate::stage::{ISSUER, SECRET, Stage};
 use crate::{Failure, interrupted};
 
 const PORT: u16 = 10_000;
@@ -60,6 +61,12 @@ pub(crate) fn serve() -> Result<(), Failure> {
     for (what, place, agent, path, token) in lines {
         println!("\n# {what}\n{}", curl(path, place, agent, token));
     }
+    println!("\n# why: what was decided about alice, the last of it in words");
+    println!(
+        "{} explain --user '{ISSUER}|alice' --key '{SECRET}' {}",
+        stepgate()?.display(),
+        stage.envoy.log().display()
+    );
     println!("\n# counters and the configuration of Envoy");
     println!(
         "curl -s 'http://{}/stats/prometheus' | grep ^stepgate",

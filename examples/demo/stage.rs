@@ -19,7 +19,7 @@ pub(crate) const ISSUER: &str = "https://idp.example/";
 pub(crate) const AUDIENCE: &str = "https://api.example/";
 
 /// The key of all hashes, for the filter and for `stepgate train`.
-const SECRET: &str = "a secret of the demonstration";
+pub(crate) const SECRET: &str = "a secret of the demonstration";
 
 /// Everything that runs. Dropping it stops all of it.
 pub(crate) struct Stage {

@@ -3,6 +3,8 @@
 //! Must not: hold more than a batch of lines for each thread, stop at a bad one, or let the number of threads change a result.
 
 mod batch;
+mod foreign;
+mod tally;
 
 use std::io::{BufRead, Cursor, Read};
 use std::num::NonZero;
@@ -16,52 +18,10 @@ use stepgate::signals::ecs::{Event, Order};
 
 use super::progress::Progress;
 use super::turns::{Taker, Turns};
-use super::{Failure, input, say};
+use super::{Failure, input};
 use batch::{Batch, Batches, Entry};
-
-/// Bad lines that are named; the rest is counted.
-const NAMED: u64 = 10;
-
-/// What reading files found besides events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// Events read.
-    pub(crate) events: u64,
-    /// Lines that were no events.
-    pub(crate) bad: u64,
-    /// Lines that were something else, and were taken as that.
-    pub(crate) others: u64,
-}
-
-impl Tally {
-    /// Counts a bad line, and names it while they are few.
-    pub(crate) fn bad(&mut self, file: &str, line: u64, why: impl std::fmt::Display) {
-        self.bad += 1;
-        if self.bad <= NAMED {
-            say(format_args!("{file}:{line}: skipped: {why}"));
-        }
-        if self.bad == NAMED {
-            say("further bad lines are only counted");
-        }
-    }
-
-    /// Refuses input without a single event; says how many lines were skipped otherwise.
-    pub(crate) fn check(self) -> Result<Self, Failure> {
-        if self.events + self.others > 0 {
-            if self.bad > NAMED {
-                say(format_args!("{} lines skipped", self.bad));
-            }
-            return Ok(self);
-        }
-        Err(Failure::new(match self.bad {
-            0 => "no events: the input is empty".to_owned(),
-            1 => "no events: the only line could not be read".to_owned(),
-            bad => format!(
-                "no events: none of {bad} lines could be read; logs of other makers go through `stepgate import`"
-            ),
-        }))
-    }
-}
+pub(crate) use foreign::Foreign;
+pub(crate) use tally::Tally;
 
 /// What is made of events: in part at once, by any thread, and in part one after the other.
 pub(crate) trait Work: Send {
@@ -225,26 +185,27 @@ fn in_turns<W: Work>(
 enum Line<'b, W: Work> {
     Event(Event<'b>),
     Other(W::Other),
-    Bad(String),
+    /// Why, and what it looks like.
+    Bad(String, Option<Foreign>),
     Empty,
 }
 
 impl<'b, W: Work> Line<'b, W> {
     fn read(setting: &W::Setting, entry: Entry<'b>, order: &mut Order) -> Self {
         match entry {
-            Entry::Illegible => Self::Bad("not UTF-8".to_owned()),
+            Entry::Illegible => Self::Bad("not UTF-8".to_owned(), None),
             Entry::Row(columns, cells) => match of_row(columns, cells) {
                 Ok(event) => Self::Event(event),
-                Err(why) => Self::Bad(why),
+                Err(why) => Self::Bad(why, None),
             },
             Entry::Line(line) => match W::other(setting, line) {
                 _ if line.trim_ascii().is_empty() => Self::Empty,
                 Ok(Some(other)) => Self::Other(other),
                 Ok(None) => match Event::parse_like(line, order) {
                     Ok(event) => Self::Event(event),
-                    Err(error) => Self::Bad(error.to_string()),
+                    Err(error) => Self::Bad(error.to_string(), Foreign::of(line)),
                 },
-                Err(why) => Self::Bad(why),
+                Err(why) => Self::Bad(why, None),
             },
         }
     }
@@ -293,14 +254,17 @@ impl<W: Work> Taking<'_, W> {
     ) -> Result<(), Failure> {
         match (line, prepared) {
             (Line::Event(event), Some(prepared)) => {
-                self.tally.events += 1;
+                self.tally.event(event);
                 self.work.take(event, prepared)?;
             }
             (Line::Other(other), _) => {
                 self.tally.others += 1;
                 self.work.take_other(other);
             }
-            (Line::Bad(why), _) => self.tally.bad(file, number, why),
+            (Line::Bad(why, foreign), _) => {
+                self.tally.foreign = self.tally.foreign.or(*foreign);
+                self.tally.bad(file, number, why);
+            }
             _ => {}
         }
         self.progress.events(self.tally.events);

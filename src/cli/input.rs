@@ -43,7 +43,11 @@ pub(crate) fn open(
     } else {
         let file = File::open(path).map_err(failed)?;
         if file.metadata().is_ok_and(|data| data.is_dir()) {
-            return Err(Failure::new(format!("{}: is a directory", name(path))));
+            let how = match path.join("kustomization.yaml").is_file() {
+                true => "; `kubectl kustomize` prints what it makes, and `-` reads that",
+                false => "",
+            };
+            return Err(Failure::new(format!("{}: is a directory{how}", name(path))));
         }
         Box::new(file)
     };

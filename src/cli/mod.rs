@@ -8,6 +8,7 @@ mod check;
 mod event_file;
 mod explain;
 mod generate;
+mod hash;
 mod import;
 mod input;
 mod key;
@@ -48,6 +49,7 @@ enum Command {
     Tune(tune::Tune),
     Import(import::Import),
     Explain(explain::Explain),
+    Hash(hash::Hash),
     Generate(generate::Generate),
 }
 
@@ -100,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Tune(tune) => tune.run(),
         Command::Import(import) => import.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Hash(hash) => hash.run(),
         Command::Generate(generate) => generate.run(),
     };
     match outcome {
@@ -116,6 +119,20 @@ pub(crate) fn main() -> ExitCode {
 /// Writes to stdout.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     print_bytes(text.as_bytes())
+}
+
+/// The same text with its control characters spelled out, but for ends of lines where `lines` says so: names, paths and clients in
+/// logs are what strangers sent, and must not move the cursor of whoever reads them.
+pub(crate) fn visible(text: &str, lines: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !(lines && c == '\n') {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Writes bytes to stdout.

@@ -1,12 +1,12 @@
-//! Policies in files: JSON or YAML.
-//! May use: input, the policy.
+//! Policies in files: JSON or YAML, by themselves or in the configuration that brings them to the filter.
+//! May use: input, the policy, and where `check` finds policies.
 //! Must not: accept what the filter would refuse.
 
 use std::path::Path;
 
 use stepgate::policy::{Policy, PolicyError};
 
-use super::{Failure, input};
+use super::{Failure, check, input};
 
 /// Reads and checks the policy in a file; without a file the default policy.
 pub(crate) fn read(path: Option<&Path>) -> Result<Policy, Failure> {
@@ -14,7 +14,20 @@ pub(crate) fn read(path: Option<&Path>) -> Result<Policy, Failure> {
         return Policy::parse("{}").map_err(Failure::new);
     };
     let text = input::text(path)?;
-    parse(&text).map_err(|error| Failure::new(format!("{}: {error}", input::name(path))))
+    let policy = match check::held(&text) {
+        None => parse(&text).map_err(|error| error.to_string()),
+        Some(held) => held.and_then(|value| of_value(&value).map_err(|error| error.to_string())),
+    };
+    policy.map_err(|error| Failure::new(format!("{}: {error}", input::name(path))))
+}
+
+/// The same as it was written.
+pub(crate) fn written(path: &Path) -> Result<serde_json::Value, Failure> {
+    let text = input::text(path)?;
+    // What is no JSON is YAML.
+    let value =
+        check::held(&text).unwrap_or_else(|| serde_json::from_str(&text).or_else(|_| yaml(&text)));
+    value.map_err(|error| Failure::new(format!("{}: {error}", input::name(path))))
 }
 
 /// A policy in JSON or, where the text does not begin as an object, in YAML.

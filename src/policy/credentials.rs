@@ -6,7 +6,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::PolicyError;
-use super::compile::Credentials;
 use super::config::{self, IssuerConfig};
 use super::names::header_name;
 use crate::token::{ApiKeys, IssuedFromClaims, Issuer, IssuerRules, KeySet, Origin, algorithm};
@@ -23,6 +22,35 @@ pub enum TokenPlace {
     },
     /// A cookie.
     Cookie(String),
+}
+
+/// Where credentials are, and how they are believed.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Where a token may be; the first place that has one holds.
+    pub places: Vec<TokenPlace>,
+    /// Issuers verified here, in the order of the policy.
+    pub issuers: Vec<Issuer>,
+    /// Names of verified claims in the metadata of `jwt_authn`.
+    pub jwt_authn: Vec<String>,
+    /// Known API keys.
+    pub api_keys: ApiKeys,
+    /// Peer group of each key.
+    pub api_key_groups: Vec<String>,
+    /// Header that carries an API key, lower case.
+    pub api_key_header: Option<String>,
+    /// Query parameter that carries an API key.
+    pub api_key_query: Option<String>,
+    /// Whether the URI SAN of a client certificate is an identity.
+    pub mtls: bool,
+    /// Claim that names the peer group.
+    pub group_claim: Option<String>,
+    /// Subjects and clients that are machines.
+    pub services: Vec<String>,
+    /// Claims that say where a token was issued.
+    pub issued_from: IssuedFromClaims,
+    /// Where clients reach the routes.
+    pub origin: Option<String>,
 }
 
 pub(super) fn compile(written: &config::Credentials) -> Result<Credentials, PolicyError> {

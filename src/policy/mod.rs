@@ -4,6 +4,7 @@
 
 mod audit;
 mod canary;
+mod challenge;
 mod compile;
 pub mod config;
 mod cover;
@@ -23,15 +24,15 @@ mod tiers;
 
 use std::fmt;
 
-pub use compile::{Challenge, Credentials, Policy};
+pub use challenge::{Challenge, Incapable};
+pub use compile::Policy;
 pub use config::{AddressDetail, Mode, PolicyConfig, Watch};
-pub use credentials::TokenPlace;
+pub use credentials::{Credentials, TokenPlace};
 pub use exceptions::{Asker, Denial, Excepted, Exceptions};
 pub use login::Login;
 pub use names::SignalNames;
 pub use page::StepUpPage;
 pub use pins::Pins;
-pub use step_up::Incapable;
 pub use tiers::{Route, Tier};
 
 /// Why a policy was refused: where, and what is allowed there.

@@ -2,6 +2,10 @@
 //! May use: signals, and the checked policy's own types.
 //! Must not: look at anything but host, path, method and route metadata.
 
+mod compile;
+
+pub(super) use compile::{compile, probability, quotable};
+
 use super::config::Mode;
 use super::login::Login;
 use super::page::StepUpPage;

@@ -4,7 +4,7 @@
 
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
-use super::request::{Field, SessionSignals, Subject};
+use super::request::{SessionSignals, Subject};
 
 /// Numbers of a credential. A 0 means absent.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -31,7 +31,7 @@ impl Bearer {
     /// Hashes what a credential says of its bearer and of the session.
     #[must_use]
     pub fn of(subject: Option<&Subject<'_>>, session: &SessionSignals<'_>, key: &HashKey) -> Self {
-        let id = present(&session.id);
+        let id = session.id.bytes();
         let hash = |domain, bytes: &[u8]| match bytes {
             [] => 0,
             bytes => key.hash32(domain, bytes),
@@ -44,7 +44,7 @@ impl Bearer {
             }),
             cohort: subject.map_or(0, |subject| key.cohort(subject.id.as_bytes())),
             session: id
-                .or(present(&session.token))
+                .or(session.token.bytes())
                 .map_or(0, |id| hash(Domain::Session, id)),
             sessionless: id.is_none(),
             authenticated: match seconds(session.auth_time) {
@@ -61,19 +61,11 @@ pub(super) fn seconds(time: Option<i64>) -> u32 {
     time.and_then(|time| u32::try_from(time).ok()).unwrap_or(0)
 }
 
-/// An id that is there, even an empty one.
-pub(super) fn present<'a>(field: &'a Field<std::borrow::Cow<'_, [u8]>>) -> Option<&'a [u8]> {
-    match field {
-        Field::Present(bytes) => Some(bytes),
-        Field::Absent | Field::Malformed => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::signals::features::Features;
-    use crate::signals::request::{Kind, Signals, Standing};
+    use crate::signals::request::{Field, Kind, Signals, Standing};
 
     fn signals(now_ms: i64, path: &'static [u8]) -> Signals<'static> {
         let mut signals = Signals {

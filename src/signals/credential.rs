@@ -3,7 +3,6 @@
 //! Must not: read the baseline, or decide.
 
 use super::address::Address;
-use super::bearer::present;
 use super::keyed::{Domain, HashKey};
 use super::request::{Binding, SessionSignals, Subject};
 
@@ -143,9 +142,9 @@ impl CredentialFeatures {
                 Names::of(
                     session.issuer.as_deref().unwrap_or_default(),
                     subject.id.as_bytes(),
-                    present(&session.id).unwrap_or_default(),
+                    session.id.bytes().unwrap_or_default(),
                     subject.client_id.as_bytes(),
-                    present(&session.token).unwrap_or_default(),
+                    session.token.bytes().unwrap_or_default(),
                     key,
                 )
             }),

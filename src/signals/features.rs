@@ -3,7 +3,7 @@
 //! Must not: read the baseline, or decide.
 
 use super::address::Address;
-use super::bearer::{Bearer, present, seconds};
+use super::bearer::{Bearer, seconds};
 use super::countries::Point;
 use super::credential::CredentialFeatures;
 use super::keyed::{Domain, HashKey, Locator};
@@ -349,8 +349,8 @@ impl Features {
         if self.login {
             return key.hash32(Domain::Token, &signals.now_ms.to_le_bytes());
         }
-        let session = present(&signals.session.id);
-        let token = present(&signals.session.token);
+        let session = signals.session.id.bytes();
+        let token = signals.session.token.bytes();
         // Event lines name the token first, live requests the session, which outlives its tokens.
         let id = if signals.request.action.is_empty() {
             session.or(token)

@@ -2,6 +2,8 @@
 //! May use: the parsers beside it.
 //! Must not: fail, hash, or decide.
 
+use std::borrow::Cow;
+
 use super::address::Address;
 use super::countries::Point;
 pub use super::grant::Grant;
@@ -24,6 +26,16 @@ impl<T> Field<T> {
     pub fn present(self) -> Option<T> {
         match self {
             Self::Present(value) => Some(value),
+            Self::Absent | Self::Malformed => None,
+        }
+    }
+}
+
+impl Field<Cow<'_, [u8]>> {
+    /// The bytes, if they are there, even if there are none.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Present(bytes) => Some(bytes),
             Self::Absent | Self::Malformed => None,
         }
     }
@@ -117,13 +129,13 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Subject<'a> {
     /// `iss|sub` of a token, `api-key:<digest>`, or the URI SAN of a certificate: `user.id` of event files.
-    pub id: std::borrow::Cow<'a, str>,
+    pub id: Cow<'a, str>,
     /// Person or machine.
     pub kind: Kind,
     /// Peer group; empty: none.
-    pub group: std::borrow::Cow<'a, str>,
+    pub group: Cow<'a, str>,
     /// OAuth client (`azp`, `client_id`); empty: unknown.
-    pub client_id: std::borrow::Cow<'a, str>,
+    pub client_id: Cow<'a, str>,
 }
 
 /// How far the claimed identity can be believed.
@@ -267,9 +279,9 @@ pub struct IssuedFrom {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SessionSignals<'a> {
     /// `sid`, or the session id of an event line.
-    pub id: Field<std::borrow::Cow<'a, [u8]>>,
+    pub id: Field<Cow<'a, [u8]>>,
     /// `jti`, or a digest of the token.
-    pub token: Field<std::borrow::Cow<'a, [u8]>>,
+    pub token: Field<Cow<'a, [u8]>>,
     /// `auth_time`.
     pub auth_time: Option<i64>,
     /// `iat`.
@@ -277,11 +289,11 @@ pub struct SessionSignals<'a> {
     /// `exp`.
     pub expires_at: Option<i64>,
     /// `acr`.
-    pub acr: Option<std::borrow::Cow<'a, str>>,
+    pub acr: Option<Cow<'a, str>>,
     /// `amr`, separated by spaces.
-    pub amr: Option<std::borrow::Cow<'a, str>>,
+    pub amr: Option<Cow<'a, str>>,
     /// `iss`.
-    pub issuer: Option<std::borrow::Cow<'a, str>>,
+    pub issuer: Option<Cow<'a, str>>,
     /// How the token was granted, where that is one that phishing and leaked passwords use.
     pub grant: Option<Grant>,
     /// Hash of which header members and claims the token has; 0: unknown.

@@ -330,6 +330,20 @@ fn configuration_without_a_policy_is_refused() {
 }
 
 #[test]
+fn a_directory_is_none_and_kustomize_is_named_where_it_is_one_of_its() {
+    let work = Workspace::new();
+    std::fs::create_dir(work.path("overlay")).unwrap();
+    let plain = work.run("check overlay").stderr;
+    assert_eq!(plain, "stepgate: overlay: is a directory\n");
+    work.write("overlay/kustomization.yaml", "kind: Kustomization\n");
+    let overlay = work.run("check overlay").stderr;
+    assert_eq!(
+        overlay,
+        "stepgate: overlay: is a directory; `kubectl kustomize` prints what it makes, and `-` reads that\n"
+    );
+}
+
+#[test]
 fn json_for_machines_and_stdin() {
     let work = Workspace::new();
     let outcome = run_in(

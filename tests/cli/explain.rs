@@ -184,3 +184,34 @@ fn who_is_not_known_is_no_explanation() {
         2
     );
 }
+
+#[test]
+fn a_subject_without_its_issuer_is_told_what_was_meant() {
+    let work = Workspace::new();
+    work.write("events.jsonl", login(BEGIN, "https://idp|alice", HOME));
+    let outcome = work.run("explain --user alice events.jsonl");
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome
+            .stderr
+            .ends_with("; did you mean \"https://idp|alice\"?\n"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn what_strangers_sent_moves_no_cursor() {
+    let work = Workspace::new();
+    let asked = |user: &str, path: &str| {
+        login(
+            BEGIN,
+            user,
+            &format!(r#","http.request.method":"GET","url.path":"{path}""#),
+        )
+    };
+    let events = asked("alice", r"/\u001b[2Jadmin") + &asked("bob", "/orders");
+    work.write("events.jsonl", events);
+    let told = work.run("explain --user bob events.jsonl").stdout;
+    assert!(told.contains("never GET /\\u{1b}[2Jadmin\n"), "{told}");
+}

@@ -193,3 +193,205 @@ fn an_address_that_is_none_is_kept_and_counted() {
     let outcome = work.run("import --from csv good.csv");
     assert!(!outcome.stderr.contains("no address"), "{}", outcome.stderr);
 }
+
+/// Logs as people have them, and what is said of each where events are expected.
+const LOGS: [(&str, &str, &str); 7] = [
+    (
+        "envoy.json",
+        r#"{"start_time":"2026-01-01T00:00:00Z","method":"GET","path":"/a","response_code":401}"#,
+        "`stepgate import --from envoy --map KEY=user.id`",
+    ),
+    (
+        "envoy.txt",
+        r#"[2026-01-01T00:00:00.000Z] "GET / HTTP/1.1" 200 - 0 10 2 1 "-" "curl/8" "id" "host" "127.0.0.1:80""#,
+        "have it written in JSON",
+    ),
+    (
+        "trail.json",
+        r#"{"Records":[{"eventTime":"2026-07-10T11:42:18Z","eventName":"DescribeInstances"}]}"#,
+        "`stepgate import --from cloudtrail`",
+    ),
+    (
+        "auth.log",
+        "Dec 31 23:59:09 gate sshd[12]: Accepted publickey for ubuntu from 192.0.2.41 port 5 ssh2",
+        "`stepgate import --from sshd --year YEAR`",
+    ),
+    (
+        "table.csv",
+        "time,user\n1,alice",
+        "`stepgate import --from csv --map COLUMN=@timestamp,",
+    ),
+    (
+        "rba.csv",
+        "index,Login Timestamp,User ID,Is Attack IP\n0,2020-02-03 12:43:30,1,False",
+        "`stepgate import --from rba`",
+    ),
+    (
+        "proxy.log",
+        r#"[2026-01-05 08:00:00.000][7][info][wasm] wasm log: {"@timestamp":1750000000,"event.id":"d1","user.hash":"aa","stepgate.tier":"default","stepgate.reasons":{}}"#,
+        "`stepgate explain` tells them, and `stepgate replay --policy A --against B`",
+    ),
+];
+
+#[test]
+fn an_issuer_without_a_subject_is_nobody() {
+    let log = br#"{"start_time":1767225600,"user":"https://idp/|-"}
+{"start_time":1767225601,"user":"-|-"}
+{"start_time":1767225602,"user":"https://idp/|"}
+{"start_time":1767225603,"user":"https://idp/|alice"}
+"#;
+    let outcome = run_in(&Workspace::new().0, "import --from envoy -", &[], log);
+    let users: Vec<Value> = events(&outcome.stdout)
+        .iter()
+        .map(|event| event["user.id"].clone())
+        .collect();
+    assert_eq!(
+        users,
+        [
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            json!("https://idp/|alice")
+        ]
+    );
+}
+
+#[test]
+fn a_log_that_is_no_event_file_is_recognised_and_its_reader_named() {
+    let work = Workspace::new();
+    for (name, log, advice) in LOGS {
+        work.write(name, format!("{log}\n"));
+        for command in [format!("replay {name}"), format!("train {name} -o a.bin")] {
+            let outcome = work.run(&command);
+            assert_eq!(
+                (outcome.code, outcome.stdout.as_str()),
+                (1, ""),
+                "{command}"
+            );
+            let said = outcome.stderr.lines().last().unwrap();
+            assert!(
+                said.starts_with("stepgate: no events: "),
+                "{command}: {said}"
+            );
+            assert!(said.contains(advice), "{command}: {said}");
+        }
+    }
+    // The reader of one names that of another, and never itself.
+    let other = work.run("import --from envoy trail.json").stderr;
+    assert!(
+        other.ends_with(
+            "; this looks like CloudTrail: `stepgate import --from cloudtrail` makes events of it\n"
+        ),
+        "{other}"
+    );
+    let own = work
+        .run("import --from envoy --map when=@timestamp envoy.txt")
+        .stderr;
+    assert!(own.contains("have it written in JSON"), "{own}");
+    work.write("untimed.json", "{\"method\":\"GET\"}\n");
+    let own = work.run("import --from envoy untimed.json").stderr;
+    assert!(
+        own.ends_with("stepgate: no events: the only line could not be read\n"),
+        "{own}"
+    );
+}
+
+#[test]
+fn events_that_name_nobody_are_pointed_out() {
+    let work = Workspace::new();
+    let access = r#"{"@timestamp":"2026-01-01T00:00:00.000Z","source.ip":"192.0.2.1","http.response.status_code":200,"stepgate.decision":"allow","url.path":"/"}"#;
+    work.write("access.log", format!("{access}\n{access}\n"));
+    let nobody = "none of 2 events names who asked (`user.id`), so they are nobody's";
+    for command in [
+        "replay access.log",
+        "train access.log -o a.bin",
+        "import --from envoy access.log",
+    ] {
+        let outcome = work.run(command);
+        assert_eq!(outcome.code, 0, "{command}");
+        assert!(
+            outcome.stderr.contains(nobody),
+            "{command}: {}",
+            outcome.stderr
+        );
+    }
+    // Beside audit lines it is these that somebody wants.
+    let line = LOGS[6].1;
+    work.write("proxy.log", format!("{line}\n{access}\n"));
+    let proxy = work.run("replay proxy.log");
+    assert!(
+        proxy.stderr.ends_with("so they are nobody's: there are audit lines of the filter: `stepgate explain` tells them, and `stepgate replay --policy A --against B` decides them again\n"),
+        "{}",
+        proxy.stderr
+    );
+    work.write("named.log", access.replace('{', r#"{"user.id":"a","#));
+    let named = work.run("replay named.log");
+    assert!(!named.stderr.contains("nobody"), "{}", named.stderr);
+}
+
+#[test]
+fn times_and_outcomes_are_read_as_others_write_them() {
+    let work = Workspace::new();
+    let log = r#"{"published":1767225600250,"who":"alice","outcome":{"result":"SUCCESS"}}
+{"published":1767225601000000,"who":"alice","outcome":{"result":"Failure"}}
+{"published":1767225602000000000,"who":"alice","outcome":{"result":true}}
+{"published":1767225603,"who":"alice","outcome":{"result":"false"}}
+{"published":"2026-01-01T00:00:04Z","who":"alice","outcome":{"result":"maybe"}}
+"#;
+    work.write("log.json", log);
+    work.write(
+        "log.csv",
+        "published,who,outcome\n1767225600250,alice,SUCCESS\n",
+    );
+    let outcome = work.run("import --from json --map published=@timestamp,who=user.id,outcome.result=event.outcome log.json");
+    let told: Vec<_> = events(&outcome.stdout)
+        .iter()
+        .map(|event| {
+            (
+                event["@timestamp"].as_f64().unwrap(),
+                event["event.outcome"].clone(),
+            )
+        })
+        .collect();
+    let expected = [
+        (1_767_225_600.25, json!("success")),
+        (1_767_225_601.0, json!("failure")),
+        (1_767_225_602.0, json!("success")),
+        (1_767_225_603.0, json!("failure")),
+    ];
+    assert_eq!(told, expected);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("log.json:5: skipped: `event.outcome` is \"maybe\", must be"),
+        "{}",
+        outcome.stderr
+    );
+    let table = work.run(
+        "import --from csv --map published=@timestamp,who=user.id,outcome=event.outcome log.csv",
+    );
+    assert_eq!(
+        table.stdout,
+        "{\"@timestamp\":1767225600.25,\"event.outcome\":\"success\",\"user.id\":\"alice\"}\n"
+    );
+}
+
+#[test]
+fn input_that_is_not_in_order_of_time_is_pointed_out() {
+    let work = Workspace::new();
+    let at = |time: u32| format!("{{\"@timestamp\":{time},\"user.id\":\"a\"}}\n");
+    // Two pods, one after the other; half an hour is what a long request may take.
+    work.write(
+        "first.jsonl",
+        at(1_767_225_600) + &at(1_767_232_800) + &at(1_767_231_000),
+    );
+    work.write("second.jsonl", at(1_767_225_600) + &at(1_767_232_800));
+    let said = "1 of 5 events are more than an hour older than one before them: what is learned follows the order of the input, so sort it by time\n";
+    for command in ["replay", "import --from envoy"] {
+        let both = work.run(&format!("{command} first.jsonl second.jsonl"));
+        assert_eq!(both.code, 0);
+        assert!(both.stderr.contains(said), "{command}: {}", both.stderr);
+        let one = work.run(&format!("{command} first.jsonl"));
+        assert!(!one.stderr.contains("older"), "{command}: {}", one.stderr);
+    }
+}

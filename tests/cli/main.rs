@@ -7,10 +7,12 @@
     reason = "a helper of tests is a test: a panic is its failure"
 )]
 
+mod audited;
 mod check;
 mod documents;
 mod explain;
 mod generate;
+mod hash;
 mod import;
 mod manifests;
 mod replay;
@@ -114,7 +116,7 @@ fn usage_is_told_apart_from_failure() {
     let help = work.run("--help");
     assert_eq!(help.code, 0);
     for command in [
-        "check", "schema", "train", "replay", "tune", "import", "explain", "generate",
+        "check", "schema", "train", "replay", "tune", "import", "explain", "hash", "generate",
     ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command}");
     }

@@ -3,11 +3,11 @@
 //! Must not depend on which worker took a request.
 
 use serde_json::{Value, json};
-use stepgate_testkit::envoy::until;
+use stepgate_testkit::envoy::{TempDir, until};
 use stepgate_testkit::http::Request;
 use stepgate_testkit::tokens::Key;
 
-use crate::contract::{at_home, far_away, policy, token};
+use crate::contract::{ISSUER, at_home, far_away, policy, token};
 use crate::gateway::{Gateway, listener, module, stepgate};
 
 /// The JSON lines of a log.
@@ -48,6 +48,75 @@ fn the_access_log_of_the_example_tells_the_decision_and_finds_the_audit_line() {
     assert!(access["@timestamp"].is_string());
     assert_eq!(audit["stepgate.decision"], access["stepgate.decision"]);
     assert_eq!(audit["http.request.method"], access["http.request.method"]);
+}
+
+/// Runs the command line on files of a directory.
+fn stepgate_says(dir: &TempDir, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"))
+        .args(arguments)
+        .current_dir(dir.path())
+        .env_remove("STEPGATE_KEY")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_id_of_a_reply_and_the_name_of_a_person_lead_to_the_reasons() {
+    let key = Key::ed25519("k1");
+    let policy = policy(&key);
+    let Some(gateway) = Gateway::start(&policy) else {
+        return;
+    };
+    let home = at_home(&token(&key, "alice", 20).sign(&key));
+    assert_eq!(gateway.send(&home).status, 200);
+    let refused = gateway.send(&far_away(&token(&key, "alice", 10).sign(&key)));
+    let id = refused.header("x-stepgate-id").unwrap().to_owned();
+    until("the audit line", || {
+        lines(&gateway.envoy.logs())
+            .into_iter()
+            .find(|line| line["event.id"] == id)
+    });
+    let dir = TempDir::new();
+    dir.write("envoy.log", gateway.envoy.logs());
+    dir.write("policy.json", policy.to_string());
+    let of_policy = ["--policy", "policy.json"];
+
+    // What the metric says is in what `check` prints.
+    let checked = stepgate_says(&dir, &["check", "policy.json"]);
+    let digest = checked.trim().rsplit(' ').next().unwrap();
+    let low = u32::from_str_radix(digest.get(8..).unwrap(), 16).unwrap();
+    let scraped = gateway.envoy.prometheus();
+    let metric = format!("stepgate_configuration_digest{{}} {low}\n");
+    assert!(scraped.contains(&metric), "{metric}\n{scraped}");
+
+    let told = ["explain", "--decision", &id, "envoy.log"];
+    let told = stepgate_says(&dir, &[&told[..], &of_policy].concat());
+    for line in [
+        &*format!("decision {id}\n"),
+        "  decision: step-up (enforce)\n",
+        "    impossible-travel +",
+        "  what would change it:\n    without impossible-travel: allow\n",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+
+    let hash = ["hash", "--issuer", ISSUER, "--subject", "alice"];
+    let hash = stepgate_says(&dir, &[&hash[..], &of_policy].concat());
+    assert!(
+        told.contains(&format!("  who: user.hash {}, human", hash.trim())),
+        "{told}"
+    );
+    let user = format!("{ISSUER}|alice");
+    let by_name = ["explain", "--user", &user, "--json", "envoy.log"];
+    let by_hash = ["explain", "--hash", hash.trim(), "--json", "envoy.log"];
+    for arguments in [by_name, by_hash] {
+        let told = stepgate_says(&dir, &[&arguments[..], &of_policy].concat());
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["audit"]["last"]["event.id"], id, "{told}");
+    }
 }
 
 #[test]

@@ -130,6 +130,47 @@ fn told(gateway: &Gateway, request: &stepgate_testkit::http::Request) -> Pairs {
         .collect()
 }
 
+/// The headers that the README shows.
+fn shown() -> Pairs {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (_, block) = readme.split_once("```http\n").unwrap();
+    let (block, _) = block.split_once("\n```").unwrap();
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    block.lines().map(pair).collect()
+}
+
+#[test]
+fn the_headers_of_the_readme_are_what_a_gateway_writes_and_every_language_reads() {
+    let key = Key::ed25519("k1");
+    let mut policy = policy(&key);
+    policy["mode"] = json!("shadow");
+    let Some(gateway) = Gateway::start(&policy) else {
+        return;
+    };
+    told(&gateway, &at_home(&token(&key, "alice", 20).sign(&key)));
+    let away = told(&gateway, &far_away(&token(&key, "alice", 10).sign(&key)));
+    let names = |pairs: &Pairs| -> Vec<String> {
+        let names = pairs.iter().map(|(name, _)| name.clone());
+        names
+            .filter(|name| name.starts_with("x-stepgate-"))
+            .collect()
+    };
+    let shown = shown();
+    assert_eq!(names(&shown), names(&away));
+    let case = json!({ "headers": shown, "secrets": null, "now": now() });
+    for (language, answers) in answers(&[case]) {
+        let expected = json!({
+            "decision": "allow", "would": "step-up", "mode": "shadow", "score": 88.0, "id": "d5f0c1a2b3d4e5f60",
+            "reasons": { "impossible-travel": 4.6, "new-device": 2.1 }, "clear": false,
+        });
+        assert_eq!(answers, [expected], "{language}");
+    }
+}
+
 #[test]
 fn three_languages_read_the_signed_headers_of_a_gateway_and_believe_nothing_else() {
     let key = Key::ed25519("k1");

@@ -56,6 +56,11 @@ pub(super) fn named(expression: &str) -> Named {
                     .groups
                     .extend(list.split(',').map(|l| l.trim().to_owned()));
                 rest = after;
+            } else if name == "up" {
+                // Of Prometheus, with the labels of the scrape configuration.
+                if let Some(inner) = rest.strip_prefix('{') {
+                    rest = &inner[matchers(inner).1..];
+                }
             } else if name.starts_with("stepgate") || name.starts_with("envoy") {
                 let mut found = Vec::new();
                 if let Some(inner) = rest.strip_prefix('{') {

@@ -98,6 +98,25 @@ fn a_field_that_is_none_is_found() {
     );
 }
 
+#[test]
+fn the_proxies_of_envoy_gateway_get_key_audit_lines_and_labels() {
+    let proxy = yaml("envoy/envoy-gateway/proxy.yaml");
+    let found = faults(&proxy["spec"], &described(&proxy), "spec");
+    assert!(found.is_empty(), "{found:?}");
+    let policy = yaml("envoy/envoy-gateway.yaml");
+    let spec = &proxy["spec"];
+    let env = &spec["provider"]["kubernetes"]["envoyDeployment"]["container"]["env"][0];
+    assert_eq!(env["name"], policy["spec"]["wasm"][0]["env"]["hostKeys"][0]);
+    assert_eq!(spec["logging"]["level"]["wasm"], "info");
+    let bootstrap = spec["bootstrap"]["value"].as_str().unwrap();
+    let bootstrap: Value = serde_norway::from_str(bootstrap).unwrap();
+    // The patterns that a test in Envoy holds against what it exports.
+    assert_eq!(
+        bootstrap["stats_config"],
+        yaml("envoy/envoy.yaml")["stats_config"]
+    );
+}
+
 /// Istio and Envoy Gateway hand the policy on as JSON in a StringValue; who writes Envoy's configuration may also use a Struct.
 #[test]
 fn their_policies_are_taken_as_text_and_as_a_struct() {

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use stepgate::policy::Policy;
+use stepgate_testkit::envoy::TempDir;
 
 use crate::kinds::{described, faults};
 
@@ -51,11 +52,12 @@ fn built(dir: &Path) -> Vec<Value> {
         let known = ["apiVersion", "kind", "namespace", "resources", "patches"];
         assert!(known.contains(&key.as_str()), "{}: `{key}`", dir.display());
     }
-    assert_eq!(
-        kustomization["apiVersion"],
-        "kustomize.config.k8s.io/v1beta1"
-    );
-    assert_eq!(kustomization["kind"], "Kustomization");
+    let kind = match kustomization["apiVersion"].as_str().unwrap() {
+        "kustomize.config.k8s.io/v1beta1" => "Kustomization",
+        "kustomize.config.k8s.io/v1alpha1" => "Component",
+        other => panic!("{}: {other}", dir.display()),
+    };
+    assert_eq!(kustomization["kind"], kind);
     let list = |key: &str| kustomization[key].as_array().cloned().unwrap_or_default();
     let mut resources: Vec<Value> = list("resources")
         .iter()
@@ -68,7 +70,11 @@ fn built(dir: &Path) -> Vec<Value> {
             }
         })
         .collect();
-    for patch in list("patches") {
+    // A component patches what the kustomization has that takes it in, by a target.
+    let own = list("patches")
+        .into_iter()
+        .filter(|patch| patch.get("target").is_none());
+    for patch in own {
         let patch = read(&dir.join(patch["path"].as_str().unwrap()));
         let same = |key: &str, other: &Value| patch[key] == other[key];
         let target = resources.iter_mut().find(|resource| {
@@ -116,27 +122,137 @@ fn what_comes_out_is_sound_and_watches() {
             "shadow",
             "{name}"
         );
-        assert!(plugin["metadata"]["namespace"].is_string());
+        let whole = name != "sidecar";
+        assert_eq!(plugin["metadata"]["namespace"].is_string(), whole, "{name}");
     }
+}
+
+/// What `kubectl kustomize` makes of a directory; `None` where there is no kubectl.
+fn kubectl(dir: &Path) -> Option<Vec<Value>> {
+    let output = Command::new("kubectl").arg("kustomize").arg(dir).output();
+    let Ok(output) = output else {
+        println!("SKIPPED: no kubectl to compare with");
+        return None;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", dir.display());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let documents = text.split("\n---\n");
+    Some(
+        documents
+            .map(|text| serde_norway::from_str(text).unwrap())
+            .collect(),
+    )
 }
 
 #[test]
 fn kubectl_puts_the_same_together() {
-    for name in OVERLAYS {
-        let output = Command::new("kubectl")
-            .arg("kustomize")
-            .arg(overlay(name))
-            .output();
-        let Ok(output) = output else {
-            println!("SKIPPED: no kubectl to compare with");
-            return;
-        };
-        assert!(
-            output.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let theirs: Value = serde_norway::from_slice(&output.stdout).unwrap();
-        assert_eq!(built(&overlay(name)), [theirs], "{name}");
+    if let Some(theirs) = kubectl(&overlay("gateway")) {
+        assert_eq!(built(&overlay("gateway")), theirs);
     }
+}
+
+const DEPLOYMENTS: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: orders, labels: { stepgate: sidecar } }
+spec:
+  selector: { matchLabels: { app: orders } }
+  template:
+    metadata: { labels: { app: orders } }
+    spec: { containers: [{ name: orders, image: "orders:1", env: [{ name: MODE, value: live }] }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: other }
+spec:
+  selector: { matchLabels: { app: other } }
+  template:
+    metadata: { labels: { app: other } }
+    spec: { containers: [{ name: other, image: "other:1" }] }
+"#;
+
+/// The kustomization that the component shows in its comment, with the component from here.
+fn shown() -> String {
+    let text = std::fs::read_to_string(overlay("sidecar").join("kustomization.yaml")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("#   "));
+    let shown: Vec<&str> = lines.collect();
+    assert!(shown.len() > 5, "{shown:?}");
+    shown.join("\n")
+}
+
+#[test]
+fn the_component_gives_the_sidecars_of_marked_workloads_what_they_need() {
+    let mut shown: Value = serde_norway::from_str(&shown()).unwrap();
+    // kubectl takes no absolute paths, so the component and what it is made of lie beside the kustomization.
+    let dir = TempDir::new();
+    for part in ["base", "sidecar"] {
+        std::fs::create_dir(dir.path().join(part)).unwrap();
+        for entry in std::fs::read_dir(overlay(part)).unwrap() {
+            let file = entry.unwrap();
+            let name = format!("{part}/{}", file.file_name().display());
+            dir.write(&name, std::fs::read(file.path()).unwrap());
+        }
+    }
+    assert!(
+        shown["components"][0]
+            .as_str()
+            .unwrap()
+            .contains("//envoy/kustomize/sidecar?")
+    );
+    shown["components"] = serde_json::json!(["../sidecar"]);
+    shown["apiVersion"] = "kustomize.config.k8s.io/v1beta1".into();
+    shown["kind"] = "Kustomization".into();
+    std::fs::create_dir(dir.path().join("shop")).unwrap();
+    dir.write("shop/deployment.yaml", DEPLOYMENTS);
+    dir.write("shop/kustomization.yaml", shown.to_string());
+    let Some(made) = kubectl(&dir.path().join("shop")) else {
+        return;
+    };
+    let named = |kind: &str, name: &str| {
+        let mut made = made.iter();
+        let found = made.find(|r| r["kind"] == kind && r["metadata"]["name"] == name);
+        let found = found.unwrap_or_else(|| panic!("{kind} {name}")).clone();
+        assert_eq!(found["metadata"]["namespace"], "shop");
+        found
+    };
+    assert_eq!(made.len(), 3);
+    let plugin = named("WasmPlugin", "stepgate");
+    let spec = &plugin["spec"];
+    assert_eq!(spec["sha256"], "…", "the two values that are replaced");
+    assert_eq!(spec["match"][0]["mode"], "SERVER");
+
+    let template = &named("Deployment", "orders")["spec"]["template"];
+    // Whom the plugin selects.
+    let labels = &template["metadata"]["labels"];
+    for (label, value) in spec["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&labels[label], value);
+    }
+    assert_eq!(labels["app"], "orders");
+    let containers = template["spec"]["containers"].as_array().unwrap();
+    let names: Vec<_> = containers
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["istio-proxy", "orders"]);
+    assert_eq!(containers[0]["image"], "auto");
+    let key = &containers[0]["env"][0];
+    assert_eq!(key["name"], "STEPGATE_KEY");
+    assert_eq!(key["valueFrom"]["secretKeyRef"]["name"], "stepgate");
+    assert_eq!(containers[1]["env"][0]["name"], "MODE");
+    let annotations = &template["metadata"]["annotations"];
+    assert_eq!(
+        annotations["sidecar.istio.io/componentLogLevel"],
+        "wasm:info"
+    );
+    // The same labels of metrics as a gateway is told to have.
+    let tags = annotations["proxy.istio.io/config"]
+        .as_str()
+        .unwrap()
+        .trim();
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+    assert!(std::fs::read_to_string(guide).unwrap().contains(tags));
+
+    let other = named("Deployment", "other");
+    assert!(!other.to_string().contains("istio-proxy"), "{other}");
 }

@@ -11,6 +11,7 @@
 
 mod kinds;
 mod kustomize;
+mod monitors;
 mod variants;
 
 use std::path::Path;

@@ -3,9 +3,11 @@
 //! May use a database and a certificate made for tests.
 //! Must not test what a decision is made of.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 use stepgate::policy::Policy;
-use stepgate_testkit::envoy::{Envoy, Setup, TempDir};
+use stepgate_testkit::envoy::{Envoy, Setup, TempDir, until};
 use stepgate_testkit::http::{Request, Upstream};
 use stepgate_testkit::mmdb::Database;
 use stepgate_testkit::tokens::{Key, Token, claims, jwks, now};
@@ -202,15 +204,9 @@ fn fingerprints_are_what_the_proxy_measured() {
     assert_eq!(policy.names.tls.as_deref(), Some("x-ja4"));
 }
 
-#[test]
-fn claims_come_from_the_metadata_of_jwt_authn() {
-    if !ready() {
-        return;
-    }
-    let (upstream, key) = (Upstream::start().unwrap(), Key::rsa("jwt"));
-    upstream.jwks(&jwks(&[&key]));
-    let mut bootstrap = on_free_ports(JWT, &upstream);
-    // The issuer is the upstream, without TLS.
+/// The bootstrap for `jwt_authn`, whose issuer is the upstream, without TLS.
+fn with_plain_issuer(upstream: &Upstream) -> Value {
+    let mut bootstrap = on_free_ports(JWT, upstream);
     let clusters = &mut bootstrap["static_resources"]["clusters"];
     let idp = crate::named(clusters, "idp");
     idp.as_object_mut().unwrap().remove("transport_socket");
@@ -220,6 +216,17 @@ fn claims_come_from_the_metadata_of_jwt_authn() {
         endpoint,
         json!({ "address": "127.0.0.1", "port_value": upstream.port() }),
     );
+    bootstrap
+}
+
+#[test]
+fn claims_come_from_the_metadata_of_jwt_authn() {
+    if !ready() {
+        return;
+    }
+    let (upstream, key) = (Upstream::start().unwrap(), Key::rsa("jwt"));
+    upstream.jwks(&jwks(&[&key]));
+    let bootstrap = with_plain_issuer(&upstream);
     let envoy = Setup::new(&bootstrap.to_string()).start().unwrap();
     let get = |path: &str, token: Option<String>| {
         let request = Request::get(path)
@@ -246,4 +253,90 @@ fn claims_come_from_the_metadata_of_jwt_authn() {
 
     let forged = get("/", Some(token(now()).sign(&Key::rsa("another"))));
     assert_eq!((forged.status, forged.header("x-stepgate-id")), (401, None));
+}
+
+/// The access log that the operations guide shows.
+fn log_shown() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let (_, section) = guide.split_once("\n## A log to replay\n").unwrap();
+    let (_, block) = section.split_once("```yaml\n").unwrap();
+    let (block, _) = block.split_once("\n```").unwrap();
+    serde_norway::from_str(block).unwrap()
+}
+
+#[test]
+fn the_access_log_that_is_shown_can_be_replayed() {
+    if !ready() {
+        return;
+    }
+    let (upstream, key, dir) = (Upstream::start().unwrap(), Key::rsa("jwt"), TempDir::new());
+    upstream.jwks(&jwks(&[&key]));
+    let mut bootstrap = with_plain_issuer(&upstream);
+    let log = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/access_log/0/typed_config";
+    let log = bootstrap.pointer_mut(log).unwrap();
+    log["log_format"] = log_shown()["log_format"].clone();
+    let envoy = Setup::new(&bootstrap.to_string()).start().unwrap();
+    let get = |path: &str, token: Option<Token>| {
+        let request = Request::get(path).header("user-agent", FIREFOX);
+        let request = token
+            .iter()
+            .fold(request, |request, token| request.bearer(&token.sign(&key)));
+        assert_eq!(request.send(envoy.address()).unwrap().status, 200);
+    };
+    let auth_time = now() - 60;
+    get(
+        "/orders?code=secret",
+        Some(token(auth_time).claim("sid", "s1")),
+    );
+    get("/orders", Some(token(auth_time).claim("sid", "s1")));
+    get("/", None);
+    let logged = until("three lines of the access log", || {
+        let logs = envoy.logs();
+        let lines = logs
+            .lines()
+            .filter(|line| line.starts_with('{') && line.contains("\"user_agent.original\""));
+        let lines: Vec<_> = lines.map(str::to_owned).collect();
+        (lines.len() == 3).then(|| lines.join("\n"))
+    });
+    dir.write("access.log", &logged);
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_stepgate"))
+            .args(arguments)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let (events, said) = run(&["import", "--from", "envoy", "access.log"]);
+    assert!(said.starts_with("3 events, 0 lines skipped"), "{said}");
+    let lines: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let alice = lines
+        .iter()
+        .filter(|line| line["user.id"] == format!("{ISSUER}|alice"));
+    assert_eq!(alice.count(), 2, "{events}");
+    assert_eq!(
+        lines[0]["token.auth_time"].as_f64(),
+        Some(auth_time as f64),
+        "{events}"
+    );
+    assert_eq!(lines[0]["session.id"], "s1");
+    assert_eq!(lines[0]["url.path"], "/orders");
+    assert_eq!(lines[0]["user_agent.original"], FIREFOX);
+    assert!(
+        lines[2].get("user.id").is_none() && lines[2].get("session.id").is_none(),
+        "{events}"
+    );
+    dir.write("events.jsonl", &events);
+    let (summary, said) = run(&["replay", "events.jsonl"]);
+    assert_eq!(said, "");
+    assert!(
+        summary.contains("\n1 identities, 1 authentication events learned\n"),
+        "{summary}"
+    );
 }

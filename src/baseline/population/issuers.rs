@@ -1,8 +1,9 @@
 //! What the tokens of each issuer are like: how long they live, and of which shapes they are.
-//! May use: tallies, the byte codec.
+//! May use: rows, tallies, the byte codec.
 //! Must not: hold more than a fixed number of rows, or learn from a token nobody verified.
 
 use super::lesson::CredentialLesson;
+use super::rows::{Row, Rows};
 use crate::baseline::bytes::{Reader, Writer};
 use crate::baseline::tally::Tallies;
 
@@ -61,25 +62,29 @@ impl Issuer {
     pub const fn shapes(&self) -> &Tallies {
         &self.shapes
     }
+}
+
+impl Row for Issuer {
+    fn new(issuer: u32) -> Self {
+        Self {
+            issuer,
+            ..Self::default()
+        }
+    }
+
+    fn key(&self) -> u32 {
+        self.issuer
+    }
 
     fn weight(&self) -> f64 {
         self.lifetimes.total().max(self.shapes.total())
     }
 }
 
-/// Rows in ascending order of issuer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Issuers(Vec<Issuer>);
+/// By the hash of their name.
+pub(super) type Issuers = Rows<Issuer, ROWS>;
 
 impl Issuers {
-    pub(super) fn get(&self, issuer: u32) -> Option<&Issuer> {
-        let index = self
-            .0
-            .binary_search_by_key(&issuer, |row| row.issuer)
-            .ok()?;
-        self.0.get(index)
-    }
-
     pub(super) fn learn(&mut self, seen: &CredentialLesson) {
         if seen.issuer == 0 || (seen.shape == 0 && seen.lifetime == 0) {
             return;
@@ -96,45 +101,8 @@ impl Issuers {
         }
     }
 
-    fn row(&mut self, issuer: u32) -> Option<&mut Issuer> {
-        let known = self.0.binary_search_by_key(&issuer, |row| row.issuer);
-        let index = match known {
-            Ok(index) => index,
-            Err(_) => {
-                self.make_room();
-                let index = self.0.partition_point(|row| row.issuer < issuer);
-                let row = Issuer {
-                    issuer,
-                    ..Issuer::default()
-                };
-                self.0.insert(index, row);
-                index
-            }
-        };
-        self.0.get_mut(index)
-    }
-
-    fn make_room(&mut self) {
-        if self.0.len() < ROWS {
-            return;
-        }
-        let least = self
-            .0
-            .iter()
-            .enumerate()
-            .min_by(|(_, a), (_, b)| {
-                a.weight()
-                    .total_cmp(&b.weight())
-                    .then(a.issuer.cmp(&b.issuer))
-            })
-            .map(|(index, _)| index);
-        if let Some(index) = least {
-            self.0.remove(index);
-        }
-    }
-
     pub(super) fn decay(&mut self, factor: f64) {
-        for row in &mut self.0 {
+        for row in self.iter_mut() {
             row.seconds *= factor;
             row.lifetimes.decay(factor);
             row.shapes.decay(factor);
@@ -142,8 +110,8 @@ impl Issuers {
     }
 
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        out.u8(self.0.len() as u8);
-        for row in &self.0 {
+        out.u8(self.len() as u8);
+        for row in self.iter() {
             out.u32(row.issuer);
             out.u64(row.seconds.to_bits());
             row.lifetimes.encode(out);
@@ -162,8 +130,7 @@ impl Issuers {
                 shapes: Tallies::decode(input, SHAPES)?,
             });
         }
-        let sorted = rows.is_sorted_by(|a, b| a.issuer < b.issuer);
-        (rows.len() <= ROWS && sorted).then_some(Self(rows))
+        Self::read(rows)
     }
 }
 
@@ -196,7 +163,7 @@ mod tests {
         issuers.decay(0.5);
         assert_eq!(issuers.get(1).unwrap().mean_lifetime(), 8910.0);
         issuers.learn(&seen(0, 1, 1));
-        assert_eq!(issuers.0.len(), 1);
+        assert_eq!(issuers.len(), 1);
     }
 
     #[test]
@@ -208,7 +175,7 @@ mod tests {
         for issuer in 2..500 {
             issuers.learn(&seen(issuer, issuer, issuer));
         }
-        assert_eq!(issuers.0.len(), ROWS);
+        assert_eq!(issuers.len(), ROWS);
         assert!(issuers.get(1).is_some());
         let mut bytes = Vec::new();
         issuers.encode(&mut Writer(&mut bytes));

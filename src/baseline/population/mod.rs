@@ -8,6 +8,7 @@ mod lesson;
 mod networks;
 pub mod patterns;
 mod routes;
+mod rows;
 mod sessions;
 mod sketch;
 mod window;

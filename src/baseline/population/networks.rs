@@ -1,7 +1,8 @@
 //! Providers (autonomous systems): how many people use them, how their addresses change, who arrives on them.
-//! May use: windows, the byte codec.
+//! May use: rows, windows, the byte codec.
 //! Must not: hold more than a fixed number of rows.
 
+use super::rows::{Row, Rows};
 use super::window::Window;
 use crate::baseline::bytes::{Reader, Writer};
 
@@ -11,7 +12,7 @@ const ROWS: usize = 4096;
 /// One provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Network {
-    pub(super) asn: u32,
+    asn: u32,
     /// Decayed learned events.
     pub(super) events: f32,
     /// Learned events of identities new to it.
@@ -24,55 +25,29 @@ pub(super) struct Network {
     pub(super) burst: Window,
 }
 
-/// Rows in ascending order of ASN.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Networks(Vec<Network>);
+impl Row for Network {
+    fn new(asn: u32) -> Self {
+        Self {
+            asn,
+            ..Self::default()
+        }
+    }
+
+    fn key(&self) -> u32 {
+        self.asn
+    }
+
+    fn weight(&self) -> f64 {
+        f64::from(self.events)
+    }
+}
+
+/// By ASN.
+pub(super) type Networks = Rows<Network, ROWS>;
 
 impl Networks {
-    pub(super) fn get(&self, asn: u32) -> Option<&Network> {
-        let index = self.0.binary_search_by_key(&asn, |row| row.asn).ok()?;
-        self.0.get(index)
-    }
-
-    /// The row of a provider, made if it is not there.
-    pub(super) fn row(&mut self, asn: u32) -> Option<&mut Network> {
-        let index = match self.0.binary_search_by_key(&asn, |row| row.asn) {
-            Ok(index) => index,
-            Err(_) => {
-                self.make_room();
-                let index = self.0.partition_point(|row| row.asn < asn);
-                let row = Network {
-                    asn,
-                    ..Network::default()
-                };
-                self.0.insert(index, row);
-                index
-            }
-        };
-        self.0.get_mut(index)
-    }
-
-    fn make_room(&mut self) {
-        if self.0.len() < ROWS {
-            return;
-        }
-        let least = self
-            .0
-            .iter()
-            .enumerate()
-            .min_by(|(_, a), (_, b)| a.events.total_cmp(&b.events).then(a.asn.cmp(&b.asn)))
-            .map(|(index, _)| index);
-        if let Some(index) = least {
-            self.0.remove(index);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     pub(super) fn decay(&mut self, factor: f64) {
-        for row in &mut self.0 {
+        for row in self.iter_mut() {
             for count in [
                 &mut row.events,
                 &mut row.arrivals,
@@ -85,8 +60,8 @@ impl Networks {
     }
 
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        out.u16(self.0.len() as u16);
-        for row in &self.0 {
+        out.u16(self.len() as u16);
+        for row in self.iter() {
             out.u32(row.asn);
             out.count(row.events);
             out.count(row.arrivals);
@@ -108,6 +83,6 @@ impl Networks {
                 burst: Window::decode(input)?,
             });
         }
-        (rows.len() <= ROWS && rows.is_sorted_by(|a, b| a.asn < b.asn)).then_some(Self(rows))
+        Self::read(rows)
     }
 }

@@ -133,6 +133,8 @@ fn envoy(map: &Map<String, Value>, path: &str, found: &mut Vec<Place>) -> bool {
             "is not FAIL_RELOAD: after a fault every request is answered 503 until Envoy restarts",
         )),
     }
+    let digest = at(config, &["vm_config", "code", "remote", "sha256"]);
+    warnings.extend(placeholder("vm_config.code.remote.sha256", digest));
     found.push(Place {
         path: join(&path, "configuration"),
         content,
@@ -246,6 +248,7 @@ fn istio(spec: &Map<String, Value>, path: &str, found: &mut Vec<Place>) {
             "is not FAIL_RELOAD (Istio 1.27): after a fault every request is answered 503 until the proxy restarts",
         )),
     }
+    warnings.extend(placeholder("sha256", spec.get("sha256")));
     found.push(Place {
         path: join(path, "pluginConfig"),
         content,
@@ -266,6 +269,10 @@ fn gateway(entry: &Map<String, Value>, path: &str, found: &mut Vec<Place>) {
             "lets every request pass unchecked after a fault",
         ));
     }
+    for source in ["http", "image"] {
+        let digest = at(entry, &["code", source, "sha256"]);
+        warnings.extend(placeholder(&format!("code.{source}.sha256"), digest));
+    }
     found.push(Place {
         path: join(path, "config"),
         content,
@@ -280,6 +287,18 @@ fn plain(config: Option<&Value>) -> Content {
         Some(value @ Value::Object(_)) => Content::Object(value.clone()),
         Some(_) => Content::Unusable("is no object".to_owned()),
     }
+}
+
+/// The digest of the example manifests, left as it was.
+fn placeholder(path: &str, digest: Option<&Value>) -> Option<PolicyError> {
+    let digest = digest?.as_str()?;
+    let zeros = !digest.is_empty() && digest.bytes().all(|b| b == b'0');
+    zeros.then(|| {
+        warning(
+            path,
+            "is all zeros, which no module has: until it is the digest of yours, the host cannot load the filter, and may refuse every request",
+        )
+    })
 }
 
 fn warning(path: &str, message: &str) -> PolicyError {

@@ -14,6 +14,8 @@ use stepgate::policy::{Policy, PolicyError};
 use super::{Failure, input, policy_file, print, say};
 use find::{Content, Place};
 
+const NONE: &str = "holds no Stepgate policy: no wasm filter, WasmPlugin, TrafficExtension or EnvoyExtensionPolicy names stepgate or has its keys";
+
 /// Check policies as the filter would: bare, or inside Envoy, Istio or Envoy Gateway configuration
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -108,12 +110,42 @@ fn examine(file: &str, text: &str, findings: &mut Vec<Finding>) {
         [document] if !find::is_container(document) => {
             findings.push(bare(file, policy_file::parse(text)));
         }
-        _ => findings.push(refused(
-            file,
-            "",
-            "holds no Stepgate policy: no wasm filter, WasmPlugin, TrafficExtension or EnvoyExtensionPolicy names stepgate or has its keys".to_owned(),
-        )),
+        _ => findings.push(refused(file, "", NONE.to_owned())),
     }
+}
+
+/// The policy that configuration of something else holds, as it is written there; `None` for what is a policy by itself, or nothing
+/// that can be read.
+///
+/// # Errors
+/// Where it holds none, several, or one that the filter could not read.
+pub(crate) fn held(text: &str) -> Option<Result<Value, String>> {
+    let documents = documents(text).ok()?;
+    let mut places = Vec::new();
+    for document in &documents {
+        find::places(document, String::new(), &mut places);
+    }
+    let [place] = places.as_slice() else {
+        let paths: Vec<&str> = places.iter().map(|place| &*place.path).collect();
+        return match documents.as_slice() {
+            [] => None,
+            [document] if places.is_empty() && !find::is_container(document) => None,
+            _ if places.is_empty() => Some(Err(NONE.to_owned())),
+            _ => Some(Err(format!(
+                "holds {} policies ({}), and one is wanted: put it into a file of its own",
+                places.len(),
+                paths.join(", ")
+            ))),
+        };
+    };
+    Some(match &place.content {
+        Content::Text(text) if text.trim().is_empty() => Ok(json!({})),
+        Content::Text(text) => {
+            serde_json::from_str(text).map_err(|error| format!("{}: {error}", place.path))
+        }
+        Content::Object(value) => Ok(value.clone()),
+        Content::Unusable(message) => Err(format!("{}: {message}", place.path)),
+    })
 }
 
 /// All documents of a file that are not empty.

@@ -131,7 +131,8 @@ impl<'f> Batches<'f> {
             return Ok(None);
         };
         let mut lines = Lines::open(path, self.progress)?;
-        let of_table = |line: &[u8]| !line.starts_with(b"{") && contains(line, b"@timestamp");
+        // Names of columns have no braces: with one it is JSON, perhaps behind the words of a logger.
+        let of_table = |line: &[u8]| !line.contains(&b'{') && contains(line, b"@timestamp");
         if !lines.first_is(of_table)? {
             return Ok(Some(Open::Lines(lines)));
         }

@@ -73,9 +73,64 @@ pub(super) struct Change {
 
 /// A set of reasons, and the decision without it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Without {
-    reasons: Vec<&'static str>,
-    decision: &'static str,
+pub(super) struct Without {
+    pub(super) reasons: Vec<&'static str>,
+    pub(super) decision: &'static str,
+}
+
+/// The rule among reasons that leads a decision before any score.
+pub(super) fn rule(mut reasons: impl Iterator<Item = Reason>) -> Option<Reason> {
+    reasons.find(|reason| {
+        let beside_the_score = matches!(reason, Reason::Unsolved | Reason::DenylistChallenge);
+        reason.nature() == Nature::Rule && !beside_the_score
+    })
+}
+
+/// Whether leaving a reason out may change a decision.
+fn says(piece: &Evidence) -> bool {
+    piece.nats != 0.0
+        || matches!(
+            piece.reason,
+            Reason::YoungBaseline
+                | Reason::Unsolved
+                | Reason::SessionContained
+                | Reason::DenylistChallenge
+        )
+}
+
+/// Every smallest set of reasons without which `decide` says something else, exhaustively.
+pub(super) fn smallest<'r>(
+    reasons: impl Iterator<Item = &'r Evidence>,
+    would: Action,
+    decide: impl Fn(&[Reason]) -> Action,
+) -> Vec<Without> {
+    let tried = reasons.filter(|piece| says(piece));
+    let tried: Vec<Reason> = tried.map(|piece| piece.reason).take(TRIED).collect();
+    let mut sets: Vec<u32> = (1..1_u32 << tried.len()).collect();
+    sets.sort_by_key(|set| set.count_ones());
+    let mut found: Vec<Without> = Vec::new();
+    for set in sets {
+        if found
+            .first()
+            .is_some_and(|first| first.reasons.len() < set.count_ones() as usize)
+        {
+            break;
+        }
+        let left_out: Vec<Reason> = tried
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| set & (1 << index) != 0)
+            .map(|(_, reason)| *reason)
+            .collect();
+        let decision = decide(&left_out);
+        if decision != would {
+            found.push(Without {
+                reasons: left_out.iter().map(|reason| reason.code()).collect(),
+                decision: decision.as_str(),
+            });
+        }
+    }
+    found
 }
 
 impl Decided {
@@ -125,11 +180,7 @@ impl Decided {
 impl Basis {
     /// The rule that led the decision before any score.
     fn rule(&self) -> Option<Reason> {
-        let mut reasons = self.reasons.iter().map(|piece| piece.reason);
-        reasons.find(|reason| {
-            let beside_the_score = matches!(reason, Reason::Unsolved | Reason::DenylistChallenge);
-            reason.nature() == Nature::Rule && !beside_the_score
-        })
+        rule(self.reasons.iter().map(|piece| piece.reason))
     }
 
     /// The decision on some of the reasons.
@@ -163,50 +214,11 @@ impl Basis {
         if self.rule().is_some() {
             return Vec::new();
         }
-        let says = |piece: &&Evidence| {
-            piece.nats != 0.0
-                || matches!(
-                    piece.reason,
-                    Reason::YoungBaseline
-                        | Reason::Unsolved
-                        | Reason::SessionContained
-                        | Reason::DenylistChallenge
-                )
-        };
-        let tried: Vec<Reason> = self
-            .reasons
-            .iter()
-            .filter(says)
-            .map(|piece| piece.reason)
-            .take(TRIED)
-            .collect();
-        let mut sets: Vec<u32> = (1..1_u32 << tried.len()).collect();
-        sets.sort_by_key(|set| set.count_ones());
-        let mut found: Vec<Without> = Vec::new();
-        for set in sets {
-            if found
-                .first()
-                .is_some_and(|first| first.reasons.len() < set.count_ones() as usize)
-            {
-                break;
-            }
-            let left_out: Vec<Reason> = tried
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| set & (1 << index) != 0)
-                .map(|(_, reason)| *reason)
-                .collect();
+        smallest(self.reasons.iter(), self.would, |left_out| {
             let mut rest = self.reasons.clone();
             rest.retain(|piece| !left_out.contains(&piece.reason));
-            let decision = self.decide(&rest, prior);
-            if decision != self.would {
-                found.push(Without {
-                    reasons: left_out.iter().map(|reason| reason.code()).collect(),
-                    decision: decision.as_str(),
-                });
-            }
-        }
-        found
+            self.decide(&rest, prior)
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use stepgate::observe;
 use stepgate::signals::ecs::{Event, EventError, Outcome};
 
+use super::adapt::adapted;
 use super::{Lines, Sink, address, untimed};
 use crate::cli::Failure;
 
@@ -41,16 +42,22 @@ pub(super) fn read(
         let object = match serde_json::from_slice::<Map<String, Value>>(line) {
             Ok(object) => object,
             Err(error) => {
-                sink.bad(number, format_args!("no JSON object: {error}"));
+                sink.bad_line(number, line, format_args!("no JSON object: {error}"));
                 continue;
             }
         };
         let mut cells = Vec::with_capacity(object.len());
         flatten(&object, String::new(), &mut cells);
+        for (key, text) in &mut cells {
+            if let Some(adapted) = adapted(field(key, map), text) {
+                *text = adapted;
+            }
+        }
         match event(&cells, map) {
             Ok(event) if event.time.is_nan() => {
-                sink.bad(
+                sink.bad_line(
                     number,
+                    line,
                     "no key gives @timestamp; name it with --map KEY=@timestamp",
                 );
             }
@@ -76,21 +83,28 @@ fn flatten(object: &Map<String, Value>, prefix: String, cells: &mut Vec<(String,
     }
 }
 
+/// The field that a key becomes.
+fn field<'k>(key: &'k str, map: &'k [(String, String)]) -> &'k str {
+    let mapped = map.iter().find(|(from, _)| from == key);
+    let known = KNOWN.iter().find(|(from, _)| *from == key);
+    match (mapped, known) {
+        (Some((_, field)), _) => field,
+        (None, Some((_, field))) => field,
+        (None, None) => key,
+    }
+}
+
 fn event<'a>(
     cells: &'a [(String, String)],
     map: &[(String, String)],
 ) -> Result<Event<'a>, EventError> {
     let mut event = untimed();
     for (key, text) in cells {
-        let mapped = map.iter().find(|(from, _)| from == key);
-        let known = KNOWN.iter().find(|(from, _)| from == key);
-        let field = match (mapped, known) {
-            (Some((_, field)), _) => field.as_str(),
-            (None, Some((_, field))) => field,
-            (None, None) => key,
-        };
-        event.set(field, text)?;
+        event.set(field(key, map), text)?;
     }
+    // Issuer and subject are two operators of a format, and of what is absent Envoy writes a hyphen or nothing.
+    let is_somebody = |user: &Cow<'_, str>| !user.ends_with("|-") && !user.ends_with('|');
+    event.user = event.user.filter(is_somebody);
     event.ip = event.ip.map(|ip| address(&ip).map_or(ip, Cow::Owned));
     event.path = event.path.map(|path| match path.split_once('?') {
         Some((path, _query)) => Cow::Owned(path.to_owned()),

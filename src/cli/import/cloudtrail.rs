@@ -19,7 +19,7 @@ pub(super) fn read(mut lines: Lines, sink: &mut Sink<'_>) -> Result<(), Failure>
             }
             match serde_json::from_slice(line) {
                 Ok(record) => take(&record, number, sink)?,
-                Err(error) => sink.bad(number, format_args!("no JSON: {error}")),
+                Err(error) => sink.bad_line(number, line, format_args!("no JSON: {error}")),
             }
         }
         return Ok(());

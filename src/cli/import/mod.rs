@@ -3,6 +3,7 @@
 //! Must not: invent what a log does not say.
 
 mod access_log;
+mod adapt;
 mod cloudtrail;
 mod rba;
 mod sshd;
@@ -15,7 +16,7 @@ use clap::{Args, ValueEnum};
 use stepgate::signals::address::Address;
 use stepgate::signals::ecs::Event;
 
-use super::event_file::{Lines, Tally};
+use super::event_file::{Foreign, Lines, Tally};
 use super::progress::Progress;
 use super::{Failure, input, say, written};
 
@@ -40,7 +41,9 @@ pub(crate) struct Import {
 enum Format {
     /// The public data set of risk-based authentication: CSV
     Rba,
-    /// Envoy's access log in JSON, with Istio's keys or those of --map
+    /// Envoy's access log in JSON, with Istio's keys or those of --map; with --map any log of one JSON object per line (`json` is
+    /// the same)
+    #[value(alias = "json")]
     Envoy,
     /// AWS CloudTrail: files with Records, or one event per line
     Cloudtrail,
@@ -48,6 +51,20 @@ enum Format {
     Sshd,
     /// CSV with the columns of --map, or named as fields are
     Csv,
+}
+
+impl Format {
+    /// Whether this is the reader of a log that looks like that.
+    const fn is_of(self, foreign: Foreign) -> bool {
+        matches!(
+            (self, foreign),
+            (Self::Rba, Foreign::Rba)
+                | (Self::Envoy, Foreign::AccessLog)
+                | (Self::Cloudtrail, Foreign::CloudTrail)
+                | (Self::Sshd, Foreign::Sshd)
+                | (Self::Csv, Foreign::Table)
+        )
+    }
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {
@@ -88,7 +105,8 @@ impl Import {
         sink.out.flush().map_err(written)?;
         let (passed_over, unreadable, tally) = (sink.passed_over, sink.unreadable, sink.tally);
         drop(sink);
-        let tally = tally.check()?;
+        let foreign = tally.foreign.filter(|foreign| !self.from.is_of(*foreign));
+        let tally = tally.check_or(foreign.map(Foreign::advice))?;
         say(format_args!(
             "{} events, {} lines skipped, {passed_over} passed over",
             tally.events, tally.bad
@@ -116,7 +134,7 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn event(&mut self, event: &Event<'_>) -> Result<(), Failure> {
-        self.tally.events += 1;
+        self.tally.event(event);
         self.progress.events(self.tally.events);
         let ip = event.ip.as_ref();
         self.unreadable += u64::from(ip.is_some_and(|ip| address(ip).is_none()));
@@ -126,6 +144,12 @@ impl Sink<'_> {
 
     fn bad(&mut self, line: u64, why: impl std::fmt::Display) {
         self.tally.bad(&self.file, line, why);
+    }
+
+    /// The same of a line that is here to be looked at.
+    fn bad_line(&mut self, number: u64, line: &[u8], why: impl std::fmt::Display) {
+        self.tally.foreign = self.tally.foreign.or_else(|| Foreign::of(line));
+        self.bad(number, why);
     }
 }
 

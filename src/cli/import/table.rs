@@ -4,6 +4,7 @@
 
 use stepgate::signals::ecs::Event;
 
+use super::adapt::adapted;
 use super::{Lines, Sink, untimed};
 use crate::cli::Failure;
 
@@ -61,10 +62,19 @@ pub(super) fn read<A: AsRef<str>, B: AsRef<str>>(
             Err(error) => return Err(broken(error)),
         }
         let mut event = untimed();
-        let wrong = fields
+        let adapted: Vec<_> = fields
             .iter()
             .zip(&cells)
-            .find_map(|(field, cell)| event.set(field, cell).err());
+            .map(|(field, cell)| adapted(field, cell))
+            .collect();
+        let texts = cells
+            .iter()
+            .zip(&adapted)
+            .map(|(cell, adapted)| adapted.as_deref().unwrap_or(cell));
+        let wrong = fields
+            .iter()
+            .zip(texts)
+            .find_map(|(field, text)| event.set(field, text).err());
         finish(
             &mut event,
             &Row {

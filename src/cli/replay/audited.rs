@@ -12,11 +12,12 @@ use stepgate::signals::address::Address;
 use stepgate::signals::ecs::parse_time;
 use stepgate::signals::request::Kind;
 
-pub(super) use redecided::{Names, Redecided};
+pub(in crate::cli) use redecided::Names;
+pub(super) use redecided::Redecided;
 
 /// What an audit line says of a decision.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct AuditLine {
+pub(in crate::cli) struct AuditLine {
     pub(super) time: f64,
     /// Id of the decision.
     pub(super) id: String,
@@ -42,30 +43,50 @@ pub(super) struct AuditLine {
     /// What enforcing did or would have done, as it was recorded.
     pub(super) would: String,
     /// Digest of the policy that decided.
-    pub(super) policy: String,
+    pub(in crate::cli) policy: String,
     /// The evidence before exceptions, and notes.
     reasons: Vec<Evidence>,
 }
 
-/// Reads a line of a log; `None` for what is no audit line. It may stand behind the words a logger puts before it.
+/// Reads a line of a log; `None` for what is no audit line.
 ///
 /// # Errors
 /// If it is an audit line that does not say what is needed.
 pub(super) fn read(line: &[u8]) -> Result<Option<AuditLine>, String> {
-    let Some(start) = line.iter().position(|b| *b == b'{') else {
-        return Ok(None);
-    };
-    let mut values = serde_json::Deserializer::from_slice(line.get(start..).unwrap_or_default());
+    fields(line).as_ref().map(AuditLine::of).transpose()
+}
+
+/// Members under which loggers and collectors keep the line of a log.
+const WRAPPERS: [&str; 3] = ["log", "msg", "message"];
+/// Loggers of loggers that are looked through: a proxy that logs in JSON, in a container whose log is JSON, and one to spare.
+const DEPTH: u8 = 3;
+
+/// What an audit line says, by dotted names; `None` for what is none. It may stand in the line of a logger, as text or in JSON.
+pub(in crate::cli) fn fields(line: &[u8]) -> Option<BTreeMap<String, Value>> {
+    within(line, DEPTH)
+}
+
+fn within(line: &[u8], depth: u8) -> Option<BTreeMap<String, Value>> {
+    let start = memchr::memchr(b'{', line)?;
+    // What a logger writes before has no quotes; the text form of an access log has, with what clients sent between them.
+    if memchr::memchr(b'"', line.get(..start)?).is_some() {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_slice(line.get(start..)?);
     let Ok(Value::Object(object)) = serde::Deserialize::deserialize(&mut values) else {
-        return Ok(None);
+        return None;
     };
     let mut fields = BTreeMap::new();
     flatten(object, "", &mut fields);
-    let is_audit = |name: &str| fields.contains_key(name);
-    if !is_audit("stepgate.reasons") || !is_audit("stepgate.tier") {
-        return Ok(None);
+    let has = |name: &str| fields.contains_key(name);
+    if has("stepgate.reasons") && has("stepgate.tier") {
+        return Some(fields);
     }
-    AuditLine::of(&fields).map(Some)
+    let depth = depth.checked_sub(1)?;
+    WRAPPERS.iter().find_map(|name| {
+        let text = fields.get(*name).and_then(Value::as_str)?;
+        within(text.as_bytes(), depth)
+    })
 }
 
 /// Dotted and nested keys are the same thing; reasons stay together.
@@ -88,7 +109,11 @@ fn country(text: &str) -> Option<[u8; 2]> {
 }
 
 impl AuditLine {
-    fn of(fields: &BTreeMap<String, Value>) -> Result<Self, String> {
+    /// What a line says that is needed to decide again.
+    ///
+    /// # Errors
+    /// If it does not say that.
+    pub(in crate::cli) fn of(fields: &BTreeMap<String, Value>) -> Result<Self, String> {
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let owned = |name: &str| text(name).unwrap_or_default().to_owned();
         let needed = |name: &str| {
@@ -148,6 +173,19 @@ impl AuditLine {
             (None, Some(hash)) => format!("user.hash {hash}"),
             (None, None) => "nobody".to_owned(),
         }
+    }
+
+    /// Its reasons, strongest first as it has them.
+    pub(in crate::cli) fn reasons(&self) -> &[Evidence] {
+        &self.reasons
+    }
+
+    /// The same without some of its reasons.
+    pub(in crate::cli) fn without(&self, left_out: &[Reason]) -> Self {
+        let mut line = self.clone();
+        line.reasons
+            .retain(|piece| !left_out.contains(&piece.reason));
+        line
     }
 
     fn has(&self, reason: Reason) -> bool {

@@ -2,7 +2,7 @@
 //! May use: live, event files.
 //! Must not: let a label reach a decision.
 
-mod audited;
+pub(in crate::cli) mod audited;
 mod differences;
 mod lines;
 pub(in crate::cli) mod measure;
@@ -26,7 +26,7 @@ use super::live::{Learn, Live, Prepared};
 use super::memory::Memory;
 use super::progress::{Clock, Progress};
 use super::threads::Threads;
-use super::{Failure, baseline_file, event_file, policy_file, print, say, written};
+use super::{Failure, baseline_file, event_file, policy_file, print, say, visible, written};
 use audited::AuditLine;
 use differences::Differences;
 use lines::{EventLine, Sessions};
@@ -48,7 +48,7 @@ pub(crate) struct Replay {
     /// What is learned
     #[arg(long, value_enum, default_value_t)]
     learn: Learn,
-    /// Policy that decides; without one the default policy
+    /// Policy that decides, by itself or in the configuration that brings it to the filter; without one the default policy
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// A second policy with a memory of its own: the summary says what it would decide otherwise. Lines of the filter's audit log
@@ -181,7 +181,7 @@ impl Replay {
         let text = if self.json {
             summary.json()
         } else {
-            summary.to_string()
+            visible(&summary.to_string(), true)
         };
         if self.events || self.per.is_some() {
             let _nobody_listens = io::stderr().write_all(text.as_bytes());

@@ -219,11 +219,7 @@ fn value(path: Option<&Path>) -> Result<Value, Failure> {
     let Some(path) = path else {
         return Ok(json!({}));
     };
-    let text = input::text(path)?;
-    // What is no JSON is YAML; what is neither was refused when the policy was read.
-    serde_json::from_str(&text)
-        .or_else(|_| policy_file::yaml(&text))
-        .map_err(|error| Failure::new(format!("{}: {error}", input::name(path))))
+    policy_file::written(path)
 }
 
 fn write(path: &Path, policy: &Value) -> Result<(), Failure> {

@@ -4,6 +4,8 @@
 
 #[path = "../../../src/cli/import/access_log.rs"]
 mod access_log;
+#[path = "../../../src/cli/import/adapt.rs"]
+mod adapt;
 #[path = "../../../src/cli/import/cloudtrail.rs"]
 mod cloudtrail;
 #[path = "../../../src/cli/import/rba.rs"]
@@ -132,6 +134,14 @@ impl Sink<'_> {
     fn bad(&self, line: u64, why: impl Display) {
         assert!(line <= self.log.len() as u64 + 1, "there is no line {line}");
         said(why, self.log);
+    }
+
+    fn bad_line(&self, number: u64, line: &[u8], why: impl Display) {
+        assert!(
+            line.len() <= self.log.len(),
+            "a line is longer than the log"
+        );
+        self.bad(number, why);
     }
 }
 

@@ -20,20 +20,20 @@ use super::AuditLine;
 
 /// What a line is decided to be, this time.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli::replay) struct Redecided {
+pub(in crate::cli) struct Redecided {
     /// The decision; absent where the tier is off.
-    pub(in crate::cli::replay) decision: Option<Decision>,
-    pub(in crate::cli::replay) tier: String,
-    pub(in crate::cli::replay) logit: f64,
+    pub(in crate::cli) decision: Option<Decision>,
+    pub(in crate::cli) tier: String,
+    pub(in crate::cli) logit: f64,
     /// The strongest reason.
-    pub(in crate::cli::replay) reason: &'static str,
+    pub(in crate::cli) reason: &'static str,
     /// Exceptions that held.
-    pub(in crate::cli::replay) exceptions: Vec<String>,
+    pub(in crate::cli) exceptions: Vec<String>,
 }
 
 impl Redecided {
     /// How the request is treated: `allow`, `deny`, or `shadow deny` where it only would be.
-    pub(in crate::cli::replay) fn treatment(&self) -> String {
+    pub(in crate::cli) fn treatment(&self) -> String {
         match self.decision {
             None => "off".to_owned(),
             Some(decision) if decision.differs() => format!("shadow {}", decision.would.as_str()),
@@ -79,7 +79,7 @@ impl AuditLine {
     ///
     /// # Errors
     /// Where the line holds no evidence for what this policy would look at.
-    pub(in crate::cli::replay) fn decide(
+    pub(in crate::cli) fn decide(
         &self,
         policy: &Policy,
         weighed: &Policy,
@@ -258,11 +258,11 @@ fn is_of_policy(reason: Reason) -> bool {
 
 /// The names of identities that policies except, by their hash.
 #[derive(Debug, Default)]
-pub(in crate::cli::replay) struct Names(BTreeMap<String, String>);
+pub(in crate::cli) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// All that are named in these policies.
-    pub(in crate::cli::replay) fn of_policies(policies: &[&Policy], key: &HashKey) -> Self {
+    pub(in crate::cli) fn of_policies(policies: &[&Policy], key: &HashKey) -> Self {
         let named = policies
             .iter()
             .flat_map(|p| p.exceptions.identities().chain(p.pins.identities()));
