@@ -60,16 +60,11 @@ lint: wasm-targets ## Formatting, clippy natively and for the module, documentat
 # one that overflows traps.
 STACK := 262144
 
-# How large a function may be to be copied into those that call it, as LLVM reckons: half of what it takes where size counts, a
-# ninth of what it takes elsewhere. Below this requests take longer.
-INLINE := 25
-
 # The module must not tell where it was built: of paths only what lies below is left. Between the flags stands 0x1f.
 .PHONY: wasm
 wasm: wasm-targets ## Build the module: target/stepgate.wasm
 	@cargo fetch --quiet --locked --target wasm32-wasip1
 	@flags="-Clink-arg=-zstack-size=$(STACK)"; \
-	flags+=$$'\x1f'"-Cllvm-args=-inline-threshold=$(INLINE)"; \
 	flags+=$$'\x1f'"--remap-path-prefix=$(CURDIR)=/stepgate"; \
 	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do \
 	  flags+=$$'\x1f'"--remap-path-prefix=$$crates=/crates"; \
