@@ -76,6 +76,19 @@ pub fn observe(
     outcome: Outcome,
     known: &Known<'_>,
 ) -> Observation {
+    observe_from(features, assessment, outcome, known, &mut None)
+}
+
+/// The same. `current` is the record that is known, [brought](IdentityRecord::bring_to) to the time of the request, where the
+/// caller has one: taken, it becomes the one that learns, instead of another copy.
+#[must_use]
+pub fn observe_from(
+    features: &Features,
+    assessment: &Assessment,
+    outcome: Outcome,
+    known: &Known<'_>,
+    current: &mut Option<Box<IdentityRecord>>,
+) -> Observation {
     // Written even if nothing is learned: else it would be set back to another time by every request.
     let mut room = None;
     let set_back = known
@@ -83,7 +96,7 @@ pub fn observe(
         .filter(|record| record.is_ahead(features.now))
         .map(|record| record.as_of(features.now, &mut room));
     let known = known.with_identity(set_back.or(known.identity));
-    let mut seen = learned(features, assessment, outcome, &known);
+    let mut seen = learned(features, assessment, outcome, &known, current);
     if seen.record.is_none() {
         seen.record = set_back.cloned().map(Box::new);
     }
@@ -95,6 +108,7 @@ fn learned(
     assessment: &Assessment,
     outcome: Outcome,
     known: &Known<'_>,
+    current: &mut Option<Box<IdentityRecord>>,
 ) -> Observation {
     let Outcome { succeeded } = outcome;
     let Known {
@@ -104,7 +118,7 @@ fn learned(
     } = *known;
     let mut seen = Observation::default();
     if !succeeded && assessment.attempt.of_credential {
-        fail(features, record, &mut seen);
+        fail(features, record, current, &mut seen);
         return seen;
     }
     let shared = assessment.attempt.shared;
@@ -115,16 +129,16 @@ fn learned(
             if is_event(features, record) {
                 seen.teach(attempt(features, novel.network));
                 seen.teach(event(features, novel, record, population));
-                let own = seen.record.insert(Box::new(match record {
-                    Some(record) => record.clone(),
-                    None => IdentityRecord::new(features.now),
-                }));
+                let own = seen.record.insert(match record {
+                    Some(record) => brought(record, features, current),
+                    None => Box::new(IdentityRecord::new(features.now)),
+                });
                 learn(features, novel, shared, own);
                 let ordinary = assessment.attempt.ordinary && !novel.surprising;
                 seen.source = Some(lesson(features, Ended::Succeeded { ordinary }));
             }
         }
-        Lesson::Move if succeeded => session::advance(features, shared, record, &mut seen),
+        Lesson::Move if succeeded => session::advance(features, shared, record, current, &mut seen),
         Lesson::Event(_) | Lesson::Move => {}
         Lesson::Recovery if succeeded => {
             seen.record = record.map(|record| {
@@ -154,6 +168,19 @@ fn learned(
     seen
 }
 
+/// The record at the time of the request, to learn.
+fn brought(
+    record: &IdentityRecord,
+    features: &Features,
+    current: &mut Option<Box<IdentityRecord>>,
+) -> Box<IdentityRecord> {
+    current.take().unwrap_or_else(|| {
+        let mut record = Box::new(record.clone());
+        record.decay_to(features.now);
+        record
+    })
+}
+
 fn identity(features: &Features) -> u32 {
     features.identity.map_or(0, |locator| locator.tag as u32)
 }
@@ -169,14 +196,18 @@ fn lesson(features: &Features, ended: Ended) -> SourceLesson {
 }
 
 /// A credential was wrong: its sources count it, everybody does, and an identity that exists; none is created by it.
-fn fail(features: &Features, record: Option<&IdentityRecord>, seen: &mut Observation) {
+fn fail(
+    features: &Features,
+    record: Option<&IdentityRecord>,
+    current: &mut Option<Box<IdentityRecord>>,
+    seen: &mut Observation,
+) {
     seen.source = Some(lesson(features, Ended::Failed));
     seen.account = features.tried.map(|_| AccountLesson::Failed);
     seen.teach(population::Lesson::Failure);
     // Whoever is verified already tried another credential than its own.
     seen.record = record.filter(|_| !features.verified).map(|record| {
-        let mut record = Box::new(record.clone());
-        record.decay_to(features.now);
+        let mut record = brought(record, features, current);
         record.lately.fail(features.prefix, features.now);
         record
     });
@@ -256,7 +287,6 @@ fn event(
 }
 
 fn learn(features: &Features, novel: &Novel, shared: bool, record: &mut IdentityRecord) {
-    record.decay_to(features.now);
     if record.history == 0 {
         // It may have been challenged long before.
         record.created = features.now;

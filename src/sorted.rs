@@ -1,6 +1,6 @@
 //! Sorting what is seldom sorted.
 //! May use: std.
-//! Must not: be used where a request passes often: it takes longer than std's sort.
+//! Must not: be used for many items where a request passes often: it takes longer than std's sort.
 
 use std::collections::BinaryHeap;
 

@@ -14,8 +14,9 @@ mod crypto;
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use p256::pkcs8::DecodePublicKey;
-use rsa::signature::Verifier;
+use p256::ecdsa::signature::Verifier;
+use p256::pkcs8::DecodePublicKey as _;
+use rsa::pkcs8::DecodePublicKey as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use stepgate::token::{Issuer, IssuerRules, KeySet, Origin, Rejection, algorithm, verify};

@@ -23,7 +23,7 @@ use crate::host::{self, MapType};
 use crate::login::{self, Arrived, Waiting, Watched};
 use crate::metrics::Count;
 use crate::pairs::Pairs;
-use crate::request::{certificate, client, fingerprint, network, parsed, text, workload};
+use crate::request::{certificate, client, fingerprint, network, number, parsed, text, workload};
 use crate::shared::Shared;
 use crate::step_up;
 use crate::store::Found;
@@ -119,9 +119,7 @@ impl Exchange {
             ..presented.session()
         };
         let session = SessionSignals {
-            risk: parsed(headers.risk, |score| score.parse().ok())
-                .present()
-                .or(session.risk),
+            risk: parsed(headers.risk, number).present().or(session.risk),
             receipt: step_up::receipt(&headers, &presented.standing(), shared, now),
             ..session
         };

@@ -69,18 +69,18 @@ fn key_value(entry: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn structure(bytes: &[u8], depth: u8) -> Map<String, Value> {
-    Message(bytes)
-        .filter_map(|field| match field {
-            (1, Wire::Bytes(entry)) => key_value(entry),
-            _ => None,
-        })
-        .filter_map(|(key, value)| {
-            Some((
-                String::from_utf8(key.to_vec()).ok()?,
-                self::value(value, depth)?,
-            ))
-        })
-        .collect()
+    let entries = Message(bytes).filter_map(|field| match field {
+        (1, Wire::Bytes(entry)) => key_value(entry),
+        _ => None,
+    });
+    let mut members = Map::new();
+    for (key, value) in entries {
+        let key = String::from_utf8(key.to_vec()).ok();
+        if let Some((key, value)) = key.zip(self::value(value, depth)) {
+            members.insert(key, value);
+        }
+    }
+    members
 }
 
 /// A `google.protobuf.Value`.

@@ -13,6 +13,7 @@ use stepgate::signals::request::{Binding, Field, SessionSignals, Signals, Standi
 use stepgate::token::{self, Claims, Confirmation, Expected, Mark, Rejection};
 
 use crate::collect::Collected;
+use crate::request::number;
 
 /// A token that was read before.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl KnownToken {
             risk: risk
                 .and_then(|name| claims.claim(name))
                 .and_then(|score| match score {
-                    serde_json::Value::String(text) => text.parse().ok(),
+                    serde_json::Value::String(text) => number(&text),
                     number => number.as_f64(),
                 }),
             ..token::session(claims, digest)

@@ -46,6 +46,11 @@ pub(crate) fn parsed<T>(field: Field<&[u8]>, read: impl Fn(&str) -> Option<T>) -
     }
 }
 
+/// A number as JSON writes it (RFC 8259 section 6): read as an event file's would be, to the last bit, and never infinite.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    serde_json::from_str(text).ok()
+}
+
 pub(crate) fn network<'a>(headers: &Collected<'a>) -> NetworkSignals<'a> {
     // Hosts on nginx may know only nginx's own variable (wasm-nginx-module); text in all.
     let address = ["source\0address", "remote_addr"]
@@ -83,8 +88,7 @@ fn measured(headers: &Collected<'_>) -> Option<Point> {
             _ => return None,
         },
     };
-    let lat: f64 = lat.trim().parse().ok()?;
-    let lon: f64 = lon.trim().parse().ok()?;
+    let (lat, lon) = (number(lat)?, number(lon)?);
     let on_earth = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon);
     on_earth.then_some(Point {
         lat,

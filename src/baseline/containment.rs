@@ -66,11 +66,9 @@ impl Contained {
 
     /// Closes as of `now` what is closed ahead of it: still closed, but not until a clock that was wrong is right.
     pub(super) fn set_back(&mut self, now: u32) {
-        for entry in &mut self.0 {
-            entry.denied = now.min(entry.denied);
+        for entry in std::mem::take(&mut self.0) {
+            self.close(entry.session, now.min(entry.denied));
         }
-        self.0
-            .sort_unstable_by_key(|entry| std::cmp::Reverse((entry.denied, entry.session)));
     }
 
     /// Adds what was closed elsewhere.

@@ -4,6 +4,7 @@
 
 mod ahead;
 mod codec;
+mod copies;
 
 use arrayvec::ArrayVec;
 

@@ -261,8 +261,10 @@ impl Decayed {
         if self.value == 0.0 || is_ahead(self.at, now) {
             return 0.0;
         }
-        let passed = f64::from(now.saturating_sub(self.at));
-        f64::from(self.value) * libm::exp2(-passed / half_life)
+        match now.saturating_sub(self.at) {
+            0 => self.value.into(),
+            passed => f64::from(self.value) * libm::exp2(-f64::from(passed) / half_life),
+        }
     }
 
     /// When it was last added to.

@@ -119,13 +119,16 @@ pub struct Values<const N: usize> {
 impl<const N: usize> Clone for Values<N> {
     /// Copies the values at once: a record is copied for every request, and has fourteen tables.
     fn clone(&self) -> Self {
-        let mut entries = ArrayVec::new();
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.entries.clear();
         // It holds as many.
-        let _room = entries.try_extend_from_slice(&self.entries);
-        Self {
-            entries,
-            spilled: self.spilled,
-        }
+        let _room = self.entries.try_extend_from_slice(&other.entries);
+        self.spilled = other.spilled;
     }
 }
 

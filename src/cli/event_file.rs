@@ -4,24 +4,30 @@
 
 mod batch;
 mod foreign;
+mod lines;
 mod tally;
 
-use std::io::{BufRead, Cursor, Read};
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use csv::StringRecord;
 use stepgate::signals::ecs::{Event, Order};
 
+use super::Failure;
 use super::progress::Progress;
 use super::turns::{Taker, Turns};
-use super::{Failure, input};
 use batch::{Batch, Batches, Entry};
 pub(crate) use foreign::Foreign;
+pub(crate) use lines::Lines;
 pub(crate) use tally::Tally;
+
+/// Events that are looked ahead to together: what they need of what is remembered is asked for at once.
+const TOGETHER: usize = 8;
+/// Lines of a batch during which the next thread wakes up.
+const LAST: usize = 3 * TOGETHER;
 
 /// What is made of events: in part at once, by any thread, and in part one after the other.
 pub(crate) trait Work: Send {
@@ -48,6 +54,9 @@ pub(crate) trait Work: Send {
         memo: &mut Self::Memo,
         event: &'e Event<'_>,
     ) -> Self::Prepared<'e>;
+
+    /// Looks at what will be needed to take an event: of several, so that the processor waits for memory once for all.
+    fn look_ahead(&self, _: &Self::Prepared<'_>) {}
 
     /// Takes an event, in the order of the files.
     ///
@@ -109,10 +118,15 @@ pub(crate) fn each_with<W: Work>(
         let (mut order, mut memo) = (Order::default(), W::Memo::default());
         for batch in batches {
             let batch = batch?;
-            for (number, entry) in batch.entries() {
-                let line = Line::<W>::read(setting, entry, &mut order);
-                let prepared = line.prepared(setting, &mut memo);
-                taking.line(&batch.file, number, &line, prepared.as_ref())?;
+            let mut entries = batch.entries();
+            loop {
+                let some = entries.by_ref().take(TOGETHER);
+                let lines = Line::<W>::read_all(setting, some, &mut order);
+                if lines.is_empty() {
+                    break;
+                }
+                let prepared = Line::prepare_all(&lines, setting, &mut memo);
+                taking.lines(&batch.file, &lines, &prepared)?;
             }
         }
         taking.tally
@@ -143,7 +157,7 @@ fn in_turns<W: Work>(
         let next = source.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some((batch, turn)) = next else { return };
         let fail = |failure| {
-            taker.take(turn, |(_, done)| {
+            taker.take(turn, |(_, done), _| {
                 *done = Err(failure);
                 ControlFlow::Break(())
             })
@@ -151,18 +165,16 @@ fn in_turns<W: Work>(
         let flow = match batch {
             Err(failure) => fail(failure),
             Ok(batch) => {
-                let lines: Vec<_> = batch
-                    .entries()
-                    .map(|(number, entry)| (number, Line::<W>::read(setting, entry, &mut order)))
-                    .collect();
-                let prepared: Vec<_> = lines
-                    .iter()
-                    .map(|(_, line)| line.prepared(setting, &mut memo))
-                    .collect();
-                taker.take(turn, |(taking, done)| {
-                    let mut lines = lines.iter().zip(&prepared);
-                    *done = lines.try_for_each(|((number, line), prepared)| {
-                        taking.line(&batch.file, *number, line, prepared.as_ref())
+                let lines = Line::<W>::read_all(setting, batch.entries(), &mut order);
+                let prepared = Line::prepare_all(&lines, setting, &mut memo);
+                taker.take(turn, |(taking, done), turn| {
+                    let last = lines.len().saturating_sub(LAST);
+                    let (lines, last_lines) = lines.split_at_checked(last).unwrap_or_default();
+                    let (prepared, last_prepared) =
+                        prepared.split_at_checked(last).unwrap_or_default();
+                    *done = taking.lines(&batch.file, lines, prepared).and_then(|()| {
+                        turn.is_nearly_over();
+                        taking.lines(&batch.file, last_lines, last_prepared)
                     });
                     match done {
                         Ok(()) => ControlFlow::Continue(()),
@@ -190,7 +202,31 @@ enum Line<'b, W: Work> {
     Empty,
 }
 
+/// A line with its number.
+type Numbered<'b, W> = (u64, Line<'b, W>);
+
 impl<'b, W: Work> Line<'b, W> {
+    fn read_all(
+        setting: &W::Setting,
+        entries: impl Iterator<Item = (u64, Entry<'b>)>,
+        order: &mut Order,
+    ) -> Vec<Numbered<'b, W>> {
+        entries
+            .map(|(number, entry)| (number, Self::read(setting, entry, order)))
+            .collect()
+    }
+
+    fn prepare_all<'e>(
+        lines: &'e [Numbered<'b, W>],
+        setting: &'e W::Setting,
+        memo: &mut W::Memo,
+    ) -> Vec<Option<W::Prepared<'e>>> {
+        lines
+            .iter()
+            .map(|(_, line)| line.prepared(setting, memo))
+            .collect()
+    }
+
     fn read(setting: &W::Setting, entry: Entry<'b>, order: &mut Order) -> Self {
         match entry {
             Entry::Illegible => Self::Bad("not UTF-8".to_owned(), None),
@@ -245,6 +281,23 @@ struct Taking<'w, W> {
 }
 
 impl<W: Work> Taking<'_, W> {
+    fn lines(
+        &mut self,
+        file: &str,
+        lines: &[Numbered<'_, W>],
+        prepared: &[Option<W::Prepared<'_>>],
+    ) -> Result<(), Failure> {
+        for (lines, prepared) in lines.chunks(TOGETHER).zip(prepared.chunks(TOGETHER)) {
+            for prepared in prepared.iter().flatten() {
+                self.work.look_ahead(prepared);
+            }
+            for ((number, line), prepared) in lines.iter().zip(prepared) {
+                self.line(file, *number, line, prepared.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
     fn line(
         &mut self,
         file: &str,
@@ -274,82 +327,4 @@ impl<W: Work> Taking<'_, W> {
 
 fn contains(line: &[u8], word: &[u8]) -> bool {
     line.windows(word.len()).any(|window| window == word)
-}
-
-/// Lines of a file in a buffer that is reused.
-pub(crate) struct Lines {
-    input: Box<dyn BufRead + Send>,
-    name: Arc<str>,
-    buffer: Vec<u8>,
-    number: u64,
-}
-
-impl Lines {
-    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, Failure> {
-        let progress = progress.clone();
-        Ok(Self {
-            input: input::open(path, move |bytes| progress.bytes(bytes))?,
-            name: input::name(path).into(),
-            buffer: Vec::with_capacity(4096),
-            number: 0,
-        })
-    }
-
-    /// What is left, without counting lines.
-    pub(crate) fn into_input(self) -> Box<dyn BufRead + Send> {
-        self.input
-    }
-
-    /// Looks at the first line and puts it back.
-    pub(crate) fn first_is(&mut self, test: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
-        let mut line = Vec::new();
-        self.read(&mut line)?;
-        let passed = test(batch::without_mark(&line, 1).trim_ascii_start());
-        let rest = std::mem::replace(&mut self.input, Box::new(std::io::empty()));
-        self.input = Box::new(Cursor::new(line).chain(rest));
-        Ok(passed)
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Failure {
-        let why = input::reason(error);
-        Failure::new(format!("{}:{}: {why}", self.name, self.number + 1))
-    }
-
-    fn read(&mut self, line: &mut Vec<u8>) -> Result<usize, Failure> {
-        let read = self.input.read_until(b'\n', line);
-        read.map_err(|error| self.failed(&error))
-    }
-
-    /// The next line with its number, without its end.
-    pub(crate) fn next(&mut self) -> Result<Option<(u64, &[u8])>, Failure> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let length = self.read(&mut buffer)?;
-        self.buffer = buffer;
-        if length == 0 {
-            return Ok(None);
-        }
-        self.number += 1;
-        let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Ok(Some((self.number, batch::without_mark(line, self.number))))
-    }
-
-    /// Appends whole lines of about so many bytes, at least one while there are any, with their ends; the number of the first.
-    /// What cannot be read comes after those that could.
-    fn many(&mut self, bytes: usize, out: &mut Vec<u8>) -> (u64, Result<(), Failure>) {
-        let first = self.number + 1;
-        let input = &mut self.input;
-        let read = input.take(bytes as u64).read_to_end(out);
-        let read = read.and_then(|_| match out.last() {
-            None | Some(b'\n') => Ok(0),
-            Some(_) => input.read_until(b'\n', out),
-        });
-        if read.is_err() {
-            let whole = memchr::memrchr(b'\n', out).map_or(0, |end| end + 1);
-            out.truncate(whole);
-        }
-        self.number += memchr::memchr_iter(b'\n', out).count() as u64;
-        (first, read.map(drop).map_err(|error| self.failed(&error)))
-    }
 }

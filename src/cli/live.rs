@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use stepgate::assess::{Assessment, Lesson, assess, wants_sources};
+use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::population::Population;
 use stepgate::baseline::source::SourceKey;
 use stepgate::evidence::Known;
-use stepgate::observe::{self, Observation, Response, observe};
+use stepgate::observe::{self, Observation, Response, observe_from};
 use stepgate::policy::{Policy, Route, Tier};
+use stepgate::signals::bearer::Bearer;
 use stepgate::signals::ecs::{Event, Outcome};
 use stepgate::signals::features::Features;
 use stepgate::signals::from_event::{self, Clients};
@@ -53,8 +55,10 @@ impl<'e> Prepared<'e> {
             method: signals.request.method,
             metadata: b"",
         });
+        // Nothing is revoked in an event file.
+        let bearer = Bearer::unnamed(signals.standing.subject(), &signals.session, key);
         Self {
-            features: Features::of(&signals, key).of_class(tier.class),
+            features: Features::shown_by(&bearer, &signals, key).of_class(tier.class),
             signals,
             tier,
         }
@@ -75,6 +79,8 @@ pub(crate) struct Live {
     pub(crate) newest: u32,
     learn: Learn,
     clients: Clients,
+    /// A record whose room is used again: one for every event would have to be found anew.
+    spare: Option<Box<IdentityRecord>>,
 }
 
 /// How what an event asked for ended: by its outcome, else by its status as the filter judges one.
@@ -100,7 +106,13 @@ impl Live {
             newest: 0,
             learn,
             clients: Clients::default(),
+            spare: None,
         }
+    }
+
+    /// Reads what an event that was prepared will need, for the processor to have it near.
+    pub(crate) fn look_ahead_to(&self, prepared: &Prepared<'_>) {
+        self.memory.look_ahead(&prepared.features);
     }
 
     /// Scores an event, then learns from it what may be learned.
@@ -138,7 +150,16 @@ impl Live {
             .with_identity(record)
             .with_sources(&sources)
             .with_behaviour(followed.map(|locator| self.behaviour.of(locator)));
-        let mut assessment = assess(&self.policy, tier, signals, features, &known);
+        let mut current = record
+            .filter(|record| !record.is_of(features.now))
+            .map(|record| {
+                let mut current = self.spare.take().unwrap_or_default();
+                current.copy_from(record);
+                current.bring_to(features.now);
+                current
+            });
+        let now_known = known.with_identity(current.as_deref().or(record));
+        let mut assessment = assess(&self.policy, tier, signals, features, &now_known);
         if self.learn == Learn::Unlabelled {
             let lesson = std::mem::take(&mut assessment.lesson);
             assessment.lesson = match event.attack {
@@ -153,9 +174,10 @@ impl Live {
             None => outcome(event),
         };
         if let Some(outcome) = outcome {
-            let mut seen = observe(features, &assessment, outcome, &known);
+            let mut seen = observe_from(features, &assessment, outcome, &known, &mut current);
             self.learn(features, &assessment, &mut seen);
         }
+        self.spare = current.or(self.spare.take());
         if let Some(locator) = followed {
             let response = Response {
                 done: outcome.is_some_and(|outcome| outcome.succeeded),
@@ -181,7 +203,8 @@ impl Live {
             }
         }
         if let (Some(locator), Some(record)) = (features.identity, seen.record.take()) {
-            self.memory.store(locator, record, &self.key);
+            self.memory.store(locator, &record, &self.key);
+            self.spare = Some(record);
             if matches!(assessment.lesson, Lesson::Event(_)) {
                 self.learned += 1;
                 self.newest = self.newest.max(features.now);

@@ -4,6 +4,8 @@
 
 mod identities;
 
+use std::hint::black_box;
+
 use arrayvec::ArrayVec;
 use stepgate::assess::SOURCES;
 use stepgate::baseline::decay::DAY;
@@ -11,6 +13,7 @@ use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::page::{Activity, PAGE_BYTES, Page, PageKind};
 use stepgate::baseline::snapshot::{SnapshotRecord, SnapshotWriter};
 use stepgate::baseline::source::{Source, SourceKey, SourceLesson};
+use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{HashKey, Locator};
 
 use super::located::Located;
@@ -62,6 +65,26 @@ impl Memory {
         }
     }
 
+    /// Reads what an event will need, for the processor to have it near.
+    pub(crate) fn look_ahead(&self, features: &Features) {
+        let Self::Unbounded {
+            identities,
+            sources,
+            ..
+        } = self
+        else {
+            return;
+        };
+        if let Some(locator) = features.identity {
+            black_box(identities.peek(locator));
+        }
+        if features.login {
+            for key in SourceKey::of(features) {
+                black_box(sources.get(&key.locator()));
+            }
+        }
+    }
+
     /// Makes the record of an identity ready, for [`Memory::fetched`].
     pub(crate) fn fetch(&mut self, locator: Locator, key: &HashKey) {
         match self {
@@ -86,7 +109,7 @@ impl Memory {
     }
 
     /// Stores a record.
-    pub(crate) fn store(&mut self, locator: Locator, record: Box<IdentityRecord>, key: &HashKey) {
+    pub(crate) fn store(&mut self, locator: Locator, record: &IdentityRecord, key: &HashKey) {
         match self {
             Self::Unbounded { identities, .. } => identities.store(locator, record),
             Self::Pages {
@@ -160,7 +183,7 @@ impl Memory {
     ) {
         for found in records.filter(|found| found.kind == PageKind::Identity) {
             if let Some(record) = IdentityRecord::decode(found.bytes) {
-                self.store(found.locator, Box::new(record), key);
+                self.store(found.locator, &record, key);
             }
         }
     }

@@ -95,6 +95,10 @@ impl Work for Live {
         Prepared::of(event, policy, key, clients)
     }
 
+    fn look_ahead(&self, prepared: &Prepared<'_>) {
+        self.look_ahead_to(prepared);
+    }
+
     fn take(&mut self, event: &Event<'_>, prepared: &Prepared<'_>) -> Result<(), Failure> {
         self.take_prepared(event, prepared);
         Ok(())

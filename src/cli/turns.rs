@@ -1,36 +1,45 @@
 //! One thing that several threads use in turns: in an order that does not depend on which of them is faster.
-//! May use: std's mutex and condition variable.
+//! May use: std's atomics, mutex and condition variable.
 //! Must not: know what is done in a turn.
 
+use std::hint::spin_loop;
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// How often a thread whose turn is soon looks whether it has come, before it sleeps again: about a tenth of a millisecond.
+const LOOKS: u32 = 1 << 12;
 
 /// What is used in turns. Turns are numbered from 0.
 #[derive(Debug)]
 pub(crate) struct Turns<T> {
-    state: Mutex<State<T>>,
+    /// The turn that has come, and the last one whose coming was announced.
+    now: AtomicU64,
+    soon: AtomicU64,
+    broken: AtomicBool,
+    /// Used by the thread whose turn it is, and by no other.
+    thing: Mutex<T>,
+    /// How many threads sleep until something changes.
+    asleep: Mutex<usize>,
     changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State<T> {
-    next: u64,
-    broken: bool,
-    thing: T,
 }
 
 /// Ends all turns if its thread panics: the others would wait for it for ever.
 #[derive(Debug)]
 pub(crate) struct Taker<'t, T>(&'t Turns<T>);
 
+/// A turn that is being taken.
+#[derive(Debug)]
+pub(crate) struct Turn<'t, T>(&'t Turns<T>, u64);
+
 impl<T> Turns<T> {
     pub(crate) fn new(thing: T) -> Self {
         Self {
-            state: Mutex::new(State {
-                next: 0,
-                broken: false,
-                thing,
-            }),
+            now: AtomicU64::new(0),
+            soon: AtomicU64::new(0),
+            broken: AtomicBool::new(false),
+            thing: Mutex::new(thing),
+            asleep: Mutex::new(0),
             changed: Condvar::new(),
         }
     }
@@ -42,14 +51,56 @@ impl<T> Turns<T> {
 
     /// What is left when nobody takes turns any more.
     pub(crate) fn into_inner(self) -> T {
-        self.state
+        self.thing
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
-            .thing
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wake(&self) {
+        // Who is about to sleep has looked before, or looks after.
+        let asleep = *self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        if asleep > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn end(&self) {
+        self.broken.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn has_come(&self, turn: u64) -> bool {
+        self.now.load(Ordering::Acquire) == turn || self.broken.load(Ordering::Acquire)
+    }
+
+    fn sleep_until(&self, come: impl Fn() -> bool) {
+        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        *asleep += 1;
+        let awake = self.changed.wait_while(asleep, |_| !come());
+        *awake.unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+
+    /// Waits for a turn. Waking up takes longer than taking some dozens of events: who is called in time is awake when it comes.
+    fn wait(&self, turn: u64) {
+        let called = || self.has_come(turn) || self.soon.load(Ordering::Acquire) == turn;
+        if !called() {
+            self.sleep_until(called);
+        }
+        for _ in 0..LOOKS {
+            if self.has_come(turn) {
+                return;
+            }
+            spin_loop();
+        }
+        self.sleep_until(|| self.has_come(turn));
+    }
+}
+
+impl<T> Turn<'_, T> {
+    /// Says that the turn will be over soon.
+    pub(crate) fn is_nearly_over(&self) {
+        self.0.soon.store(self.1 + 1, Ordering::Release);
+        self.0.wake();
     }
 }
 
@@ -58,21 +109,22 @@ impl<T> Taker<'_, T> {
     pub(crate) fn take(
         &self,
         turn: u64,
-        work: impl FnOnce(&mut T) -> ControlFlow<()>,
+        work: impl FnOnce(&mut T, &Turn<'_, T>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let turns = self.0;
-        let mut state = turns
-            .changed
-            .wait_while(turns.lock(), |state| state.next != turn && !state.broken)
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.broken || state.next != turn {
+        turns.wait(turn);
+        let mut thing = turns.thing.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.broken.load(Ordering::Acquire) {
             return ControlFlow::Break(());
         }
-        let flow = work(&mut state.thing);
-        state.next += 1;
-        state.broken = flow.is_break();
-        drop(state);
-        turns.changed.notify_all();
+        let flow = work(&mut thing, &Turn(turns, turn));
+        drop(thing);
+        if flow.is_break() {
+            turns.end();
+        } else {
+            turns.now.store(turn + 1, Ordering::Release);
+            turns.wake();
+        }
         flow
     }
 }
@@ -80,8 +132,7 @@ impl<T> Taker<'_, T> {
 impl<T> Drop for Taker<'_, T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.lock().broken = true;
-            self.0.changed.notify_all();
+            self.0.end();
         }
     }
 }
@@ -105,8 +156,11 @@ mod tests {
                         if turn >= 100 {
                             return;
                         }
-                        let taken = taker.take(turn, |list| {
+                        let taken = taker.take(turn, |list, taken| {
                             list.push(turn);
+                            if !turn.is_multiple_of(3) {
+                                taken.is_nearly_over();
+                            }
                             work(turn)
                         });
                         if taken.is_break() {

@@ -1,19 +1,19 @@
 //! The one JSON format of feeds, from bytes to values. `docs/feeds.md` has it for people.
-//! May use: the feed room, keyed hashes, serde.
+//! May use: the feed room, keyed hashes.
 //! Must not: keep a name in clear, or take a part of a document that is not sound as a whole.
 //!
 //! Types are strict and a bad entry refuses the document: what cannot be read might be a revocation. Unknown members are
 //! passed over, so that one document can serve older and newer filters; `version` says that it is a feed at all, since an
 //! error page in JSON must not look like a feed that lifts every revocation.
 
-use serde::Deserialize;
-
+use super::written::{
+    Networks, Override, Time, Written, WrittenAction, WrittenMode, WrittenVerdict,
+};
 use super::{Answerable, Feed, Judged, NetworkList, Order, Ordered, Verdict};
 use crate::baseline::revocation::MOST;
 use crate::place::path_at;
 use crate::signals::address::{CidrSet, MAX_ENTRIES};
 use crate::signals::credential::Names;
-use crate::signals::ecs::parse_time;
 use crate::signals::keyed::{Domain, HashKey};
 
 /// The version of the format that is read.
@@ -36,161 +36,6 @@ pub struct Document {
     pub snapshot: Option<String>,
     /// Entries that are over and were left out.
     pub expired: usize,
-}
-
-#[derive(Deserialize)]
-struct Written {
-    version: u32,
-    mode: Option<WrittenMode>,
-    #[serde(default)]
-    not_before: Epochs,
-    #[serde(default)]
-    tokens: Vec<Token>,
-    #[serde(default)]
-    networks: Vec<Networks>,
-    #[serde(default)]
-    overrides: Vec<Override>,
-    #[serde(default)]
-    verdicts: Vec<WrittenVerdict>,
-    snapshot: Option<Place>,
-}
-
-/// A feed can only make the filter milder than its policy.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenMode {
-    Shadow,
-    Policy,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Epochs {
-    subjects: Vec<OfSubject>,
-    sessions: Vec<OfSession>,
-    clients: Vec<OfClient>,
-}
-
-#[derive(Deserialize)]
-struct OfSubject {
-    iss: Option<String>,
-    sub: Option<String>,
-    id: Option<String>,
-    time: Time,
-    expires: Option<Time>,
-}
-
-#[derive(Deserialize)]
-struct OfSession {
-    iss: String,
-    sid: String,
-    time: Time,
-    expires: Option<Time>,
-}
-
-#[derive(Deserialize)]
-struct OfClient {
-    iss: String,
-    client_id: String,
-    time: Time,
-    expires: Option<Time>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    iss: String,
-    jti: String,
-    expires: Option<Time>,
-}
-
-#[derive(Deserialize)]
-struct Networks {
-    networks: Vec<String>,
-    score: Option<f64>,
-    risk: Option<f64>,
-    expires: Time,
-}
-
-#[derive(Deserialize)]
-struct Override {
-    iss: Option<String>,
-    sub: Option<String>,
-    id: Option<String>,
-    action: WrittenAction,
-    expires: Time,
-    owner: String,
-    reason: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenAction {
-    Allow,
-    StepUp,
-    Deny,
-}
-
-#[derive(Deserialize)]
-struct WrittenVerdict {
-    decision: Option<String>,
-    iss: Option<String>,
-    sub: Option<String>,
-    id: Option<String>,
-    sid: Option<String>,
-    time: Option<Time>,
-    owner: bool,
-}
-
-#[derive(Deserialize)]
-struct Place {
-    path: String,
-}
-
-/// Seconds since 1970, or RFC 3339.
-#[derive(Clone, Copy)]
-struct Time(u32);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_any(TimeVisitor)
-    }
-}
-
-struct TimeVisitor;
-
-impl serde::de::Visitor<'_> for TimeVisitor {
-    type Value = Time;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a time: seconds since 1970, or RFC 3339, such as 2030-01-31T00:00:00Z")
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<Time, E> {
-        // Milliseconds are far outside.
-        if (0.0..f64::from(u32::MAX)).contains(&seconds) {
-            Ok(Time(seconds as u32))
-        } else {
-            Err(E::invalid_value(
-                serde::de::Unexpected::Float(seconds),
-                &self,
-            ))
-        }
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Time, E> {
-        self.visit_f64(seconds as f64)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Time, E> {
-        self.visit_f64(seconds as f64)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
-        match parse_time(text) {
-            Some(seconds) => self.visit_f64(seconds),
-            None => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
-        }
-    }
 }
 
 type Checked<T> = Result<T, String>;

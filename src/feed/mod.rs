@@ -3,6 +3,7 @@
 //! Must not: fetch anything, read a clock, or look at a record: a feed is a value like any other.
 
 mod document;
+mod written;
 
 use std::collections::BTreeMap;
 

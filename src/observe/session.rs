@@ -2,7 +2,7 @@
 //! May use: every room before.
 //! Must not: decide, or make a record of somebody who was only denied.
 
-use super::{Observation, remember_place, remember_use};
+use super::{Observation, brought, remember_place, remember_use};
 use crate::baseline::identity::{IdentityRecord, MOVES};
 use crate::baseline::population;
 use crate::baseline::session::Session;
@@ -37,6 +37,7 @@ pub(super) fn advance(
     features: &Features,
     shared: bool,
     record: Option<&IdentityRecord>,
+    current: &mut Option<Box<IdentityRecord>>,
     seen: &mut Observation,
 ) {
     let Some(record) = record else { return };
@@ -48,8 +49,7 @@ pub(super) fn advance(
     if !moved.advance(place, with, features.now) {
         return;
     }
-    let mut record = record.clone();
-    record.decay_to(features.now);
+    let mut record = brought(record, features, current);
     if session.is_new_place(place) {
         record.moves.add(place.asn, 1.0, MOVES);
         seen.teach(population::Lesson::Move {
@@ -65,7 +65,7 @@ pub(super) fn advance(
     remember_place(features, shared, &mut record);
     remember_use(features, &mut record);
     record.remember_session(moved);
-    seen.record = Some(Box::new(record));
+    seen.record = Some(record);
 }
 
 /// A denial alone creates no record: a stranger is never denied on a score.

@@ -45,6 +45,22 @@ pub struct Names {
 }
 
 impl Names {
+    /// The names of a credential.
+    pub(super) fn shown(
+        subject: &Subject<'_>,
+        session: &SessionSignals<'_>,
+        key: &HashKey,
+    ) -> Self {
+        Self::of(
+            session.issuer.as_deref().unwrap_or_default(),
+            subject.id.as_bytes(),
+            session.id.bytes().unwrap_or_default(),
+            subject.client_id.as_bytes(),
+            session.token.bytes().unwrap_or_default(),
+            key,
+        )
+    }
+
     /// The hashes of these names; an empty one is absent. All but the subject's belong to an issuer, empty where there is none:
     /// others may give the same (RFC 7519 §4.1.7).
     #[must_use]
@@ -102,12 +118,8 @@ const STRONG: [&str; 12] = [
 ];
 
 impl CredentialFeatures {
-    /// All but what a request shows of the key it is bound to.
-    pub(super) fn of(
-        subject: Option<&Subject<'_>>,
-        session: &SessionSignals<'_>,
-        key: &HashKey,
-    ) -> Self {
+    /// All but what a request shows of the key it is bound to, and the names.
+    pub(super) fn of(session: &SessionSignals<'_>, key: &HashKey) -> Self {
         let from = &session.issued_from;
         let prefix = from
             .address
@@ -138,16 +150,7 @@ impl CredentialFeatures {
                 .country
                 .map_or(0, |code| u32::from(u16::from_be_bytes(code))),
             issued_asn: from.asn.unwrap_or(0),
-            names: subject.map_or_else(Names::default, |subject| {
-                Names::of(
-                    session.issuer.as_deref().unwrap_or_default(),
-                    subject.id.as_bytes(),
-                    session.id.bytes().unwrap_or_default(),
-                    subject.client_id.as_bytes(),
-                    session.token.bytes().unwrap_or_default(),
-                    key,
-                )
-            }),
+            names: Names::default(),
         }
     }
 }

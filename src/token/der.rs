@@ -130,9 +130,10 @@ pub fn ecdsa_signature_der(raw: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::{PublicKey, ecdsa_signature_der, public_key_der, read_pem, read_spki, write_pkcs1};
+    use ed25519_dalek::pkcs8::EncodePublicKey as _;
     use jsonwebtoken::DecodingKey;
     use p256::ecdsa::signature::Signer;
-    use p256::pkcs8::{EncodePublicKey, LineEnding};
+    use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 
     #[test]
     fn keys_survive_the_way_to_der_and_back() {
@@ -146,7 +147,7 @@ mod tests {
         let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
         let point = secret
             .verifying_key()
-            .to_encoded_point(false)
+            .to_sec1_point(false)
             .as_bytes()
             .to_vec();
         let spki = public_key_der(&DecodingKey::from_ec_der(&point)).unwrap();
@@ -167,7 +168,7 @@ mod tests {
         let secret = p384::ecdsa::SigningKey::from_slice(&[7; 48]).unwrap();
         let point = secret
             .verifying_key()
-            .to_encoded_point(false)
+            .to_sec1_point(false)
             .as_bytes()
             .to_vec();
         let spki = public_key_der(&DecodingKey::from_ec_der(&point)).unwrap();

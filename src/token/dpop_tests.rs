@@ -31,7 +31,7 @@ fn signing_key() -> SigningKey {
 }
 
 fn jwk(key: &SigningKey) -> String {
-    let point = key.verifying_key().to_encoded_point(false);
+    let point = key.verifying_key().to_sec1_point(false);
     format!(
         r#"{{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}}"#,
         encode(point.x().unwrap()),

@@ -9,13 +9,15 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::sorted::sorted;
+
 /// More members than most tokens have.
 const USUAL: usize = 16;
 
 /// The members of one JSON object, unread, in the order of their names.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a> {
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    members: Vec<(Cow<'a, str>, &'a str)>,
     duplicate: bool,
 }
 
@@ -26,7 +28,7 @@ impl<'a> Members<'a> {
     }
 
     // One after the other: few names have the same length, and few are looked for before a signature holds.
-    fn find(&self, name: &str) -> Option<&'a RawValue> {
+    fn find(&self, name: &str) -> Option<&'a str> {
         let mut members = self.members.iter();
         members.find(|(key, _)| key == name).map(|(_, raw)| *raw)
     }
@@ -38,9 +40,7 @@ impl<'a> Members<'a> {
 
     /// The text of a member; a `null` is an absent member.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.find(name)
-            .map(RawValue::get)
-            .filter(|raw| *raw != "null")
+        self.find(name).filter(|raw| *raw != "null")
     }
 
     /// The text of a member by its name; where none has the whole name, by a path of names with dots between
@@ -112,17 +112,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members {
-                    members: Vec::with_capacity(USUAL),
-                    duplicate: false,
-                };
+                let mut members = Vec::with_capacity(USUAL);
                 while let Some((Name(name), value)) = map.next_entry::<_, &'de RawValue>()? {
-                    members.members.push((name, value));
+                    members.push((name, value.get()));
                 }
-                members.members.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-                let mut pairs = members.members.iter().zip(members.members.iter().skip(1));
-                members.duplicate = pairs.any(|(a, b)| a.0 == b.0);
-                Ok(members)
+                let members = sorted(members);
+                let mut pairs = members.iter().zip(members.iter().skip(1));
+                let duplicate = pairs.any(|(a, b)| a.0 == b.0);
+                Ok(Members { members, duplicate })
             }
         }
 

@@ -2,6 +2,10 @@
 //! May use the RustCrypto crates; the key was judged by `key`.
 //! Must not sign, or hold anything that could: half of jsonwebtoken's own provider signs, and all of it is linked.
 
+use ecdsa::EcdsaCurve;
+use ecdsa::elliptic_curve::point::AffineCoordinates;
+use ecdsa::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytes, PublicKey};
+use ecdsa::signature::hazmat::PrehashVerifier;
 use hmac::{Hmac, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind, Result};
@@ -41,8 +45,8 @@ fn refused() -> JwtError {
 
 enum Key {
     Rsa(RsaPublicKey),
-    P256(p256::ecdsa::VerifyingKey),
-    P384(p384::ecdsa::VerifyingKey),
+    P256(ecdsa::VerifyingKey<p256::NistP256>),
+    P384(ecdsa::VerifyingKey<p384::NistP384>),
     Ed25519(ed25519_dalek::VerifyingKey),
     Secret(Vec<u8>),
 }
@@ -62,12 +66,8 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }
     let bytes = key.try_get_as_bytes()?;
     let key = match algorithm {
-        Algorithm::ES256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
-            .ok()
-            .map(Key::P256),
-        Algorithm::ES384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
-            .ok()
-            .map(Key::P384),
+        Algorithm::ES256 => on_curve(bytes).map(Key::P256),
+        Algorithm::ES384 => on_curve(bytes).map(Key::P384),
         Algorithm::EdDSA => ed25519_dalek::VerifyingKey::try_from(bytes)
             .ok()
             .map(Key::Ed25519),
@@ -80,14 +80,34 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }))
 }
 
+/// The key of an uncompressed point (SEC 1 section 2.3.3), the only form a key set has room for; to read compressed ones as well
+/// would take a square root of each field.
+fn on_curve<C>(point: &[u8]) -> Option<ecdsa::VerifyingKey<C>>
+where
+    C: EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: AffineCoordinates<FieldRepr = FieldBytes<C>>,
+{
+    let (4, coordinates) = point.split_first()? else {
+        return None;
+    };
+    let (x, y) = coordinates.split_at_checked(coordinates.len() / 2)?;
+    let (x, y) = (x.try_into().ok()?, y.try_into().ok()?);
+    let point = Option::from(AffinePoint::<C>::from_coordinates(x, y))?;
+    PublicKey::from_affine(point).ok().map(Into::into)
+}
+
 impl Verifier<Vec<u8>> for Software {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         let holds = match &self.key {
             Key::Rsa(key) => self.rsa(key, message, signature),
-            Key::P256(key) => p256::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Key::P384(key) => p384::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Key::P256(key) => ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
+                key.verify_prehash(&Sha256::digest(message), &signature)
+                    .is_ok()
+            }),
+            Key::P384(key) => ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
+                key.verify_prehash(&Sha384::digest(message), &signature)
+                    .is_ok()
+            }),
             Key::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Key::Secret(secret) => self.hmac(secret, message, signature),

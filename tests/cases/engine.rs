@@ -10,7 +10,7 @@ use stepgate::baseline::identity::IdentityRecord;
 use stepgate::baseline::population::Population;
 use stepgate::evidence::Known;
 use stepgate::headers;
-use stepgate::observe::{self, observe};
+use stepgate::observe::{self, observe, observe_from};
 use stepgate::policy::{Mode, Policy, Route, Tier, TokenPlace};
 use stepgate::redirect::{self, Navigation};
 use stepgate::signals::address::Address;
@@ -32,6 +32,17 @@ pub(crate) struct Engine {
     key: HashKey,
     population: Population,
     records: BTreeMap<Locator, IdentityRecord>,
+}
+
+/// The record as whoever keeps it may bring it to a time, where that changes it.
+pub(crate) fn brought(record: Option<&IdentityRecord>, now: u32) -> Option<Box<IdentityRecord>> {
+    let stale = record.filter(|record| !record.is_of(now));
+    stale.map(|record| {
+        let mut current = Box::<IdentityRecord>::default();
+        current.copy_from(record);
+        current.bring_to(now);
+        current
+    })
 }
 
 /// What came of one request; `None` where the policy is off.
@@ -104,6 +115,11 @@ impl Engine {
         let record = features.identity.and_then(|at| self.records.get(&at));
         let known = Known::of(&self.population).with_identity(record);
         let assessment = assess(&self.policy, tier, &signals, &features, &known);
+        // Whoever brings the record to the time of the request first is told the same.
+        let mut current = brought(record, features.now);
+        let sooner = known.with_identity(current.as_deref().or(record));
+        let same = assess(&self.policy, tier, &signals, &features, &sooner);
+        assert_eq!(same, assessment);
         let mut outcome = outcome(&self.policy, tier, wire, &assessment);
         outcome.rejected = Some(match signals.standing {
             Standing::Rejected(code) => code.to_owned(),
@@ -117,6 +133,8 @@ impl Engine {
             let known = Known::of(&self.population).with_identity(record);
             let end = observe::Outcome { succeeded };
             let seen = observe(&features, &assessment, end, &known);
+            let same = observe_from(&features, &assessment, end, &known, &mut current);
+            assert_eq!(same, seen);
             for lesson in &seen.lessons {
                 self.population.learn(lesson);
             }

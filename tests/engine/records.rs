@@ -10,13 +10,15 @@ use stepgate::baseline::population::Population;
 use stepgate::decision::{Action, Decision};
 use stepgate::evidence::{EvidenceList, Known};
 use stepgate::judgement::Grounds;
-use stepgate::observe::{Outcome, observe};
+use stepgate::observe::{Outcome, observe, observe_from};
 use stepgate::policy::Mode;
 use stepgate::score::Score;
 use stepgate::signals::countries::Point;
 use stepgate::signals::credential::CredentialFeatures;
 use stepgate::signals::features::Features;
 use stepgate::signals::keyed::{HashKey, Locator};
+
+use crate::cases::engine::brought;
 
 const NOW: u32 = 1_772_618_400;
 const HALVING: u32 = 120 * 86_400;
@@ -93,7 +95,12 @@ fn taught(
         attempt: Attempt::default(),
     };
     let known = Known::of(everybody).with_identity(record);
-    let seen = observe(event, &assessment, Outcome { succeeded }, &known);
+    let outcome = Outcome { succeeded };
+    let seen = observe(event, &assessment, outcome, &known);
+    // The copy that was brought to the time of the request learns the same.
+    let mut current = brought(record, event.now);
+    let same = observe_from(event, &assessment, outcome, &known, &mut current);
+    assert_eq!(same, seen);
     for lesson in &seen.lessons {
         everybody.learn(lesson);
     }

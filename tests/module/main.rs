@@ -30,6 +30,7 @@ mod libraries;
 mod login;
 mod metrics;
 mod nobody;
+mod numbers;
 mod owasp;
 mod played;
 mod receipts;

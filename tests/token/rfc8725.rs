@@ -184,7 +184,7 @@ fn rfc8725_3_4_a_point_off_the_curve_is_no_key() {
 #[test]
 fn rfc8725_3_4_an_ecdsa_signature_of_zeros_is_none() {
     let point = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
-    let point = point.verifying_key().to_encoded_point(false);
+    let point = point.verifying_key().to_sec1_point(false);
     let key = json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": b64(point.x().unwrap()), "y": b64(point.y().unwrap())});
     let issuer = Issuer::new(rules(ISSUER, &[Algorithm::ES256]), jwks(&[key])).unwrap();
     let message = format!(

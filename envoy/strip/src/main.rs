@@ -1,17 +1,18 @@
 //! `stepgate-strip IN OUT`: copies a module without what its host has no use for.
 //! May use walrus, which knows the binary format.
-//! Must not: change what is left, but for how its parts call each other (`calls`).
+//! Must not: change what is left, but for what stands there twice (`twins`) and how its parts call each other (`calls`).
 //!
 //! The SDK exports every callback of the ABI. The host calls what is exported, for every request and every piece of a body,
 //! and each call into a VM costs about half a microsecond; what is not exported it does not call. Code that only those
 //! callbacks reached goes with them, and so do the names of functions: they are in the module it was made from.
 
 mod calls;
+mod twins;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use walrus::ModuleConfig;
+use walrus::{Module, ModuleConfig};
 
 /// The callbacks the adapter has a use for. `proxy_on_request_body` waits for the bodies of login routes, which trailers end as
 /// well.
@@ -54,12 +55,16 @@ fn is_idle(export: &str) -> bool {
     export.starts_with("proxy_on_") && !CALLBACKS.contains(&export)
 }
 
-fn strip(module: &[u8]) -> Result<Vec<u8>, String> {
-    let mut module = ModuleConfig::new()
+fn read(module: &[u8]) -> Result<Module, String> {
+    ModuleConfig::new()
         .generate_name_section(false)
         .generate_producers_section(false)
         .parse(module)
-        .map_err(|error| format!("not a module: {error:#}"))?;
+        .map_err(|error| format!("not a module: {error:#}"))
+}
+
+fn strip(module: &[u8]) -> Result<Vec<u8>, String> {
+    let mut module = read(module)?;
     let idle: Vec<_> = module
         .exports
         .iter()
@@ -70,6 +75,7 @@ fn strip(module: &[u8]) -> Result<Vec<u8>, String> {
         module.exports.delete(export);
     }
     walrus::passes::gc::run(&mut module);
+    module = twins::merge(module)?;
     calls::through_the_table(&mut module)?;
     Ok(module.emit_wasm())
 }
@@ -81,10 +87,10 @@ mod tests {
     /// A module that exports functions of these names, each calling one of its own.
     fn module(names: &[&str]) -> Vec<u8> {
         let mut module = walrus::Module::default();
-        for name in names {
+        for (name, number) in names.iter().zip(1..) {
             let mut inner = walrus::FunctionBuilder::new(&mut module.types, &[], &[]);
             inner.name(format!("{name}_inner"));
-            inner.func_body().i32_const(1).drop();
+            inner.func_body().i32_const(number).drop();
             let inner = inner.finish(vec![], &mut module.funcs);
             let mut outer = walrus::FunctionBuilder::new(&mut module.types, &[], &[]);
             outer.func_body().call(inner);

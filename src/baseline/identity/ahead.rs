@@ -36,12 +36,18 @@ impl IdentityRecord {
     /// is brought there where it lies.
     #[must_use]
     pub fn as_of<'a>(&'a self, now: u32, room: &'a mut Option<Self>) -> &'a Self {
-        if now <= self.updated && !self.is_ahead(now) {
+        if self.is_of(now) {
             return self;
         }
         let record = room.insert(self.clone());
         record.bring_to(now);
         record
+    }
+
+    /// Whether bringing it to `now` would change nothing.
+    #[must_use]
+    pub fn is_of(&self, now: u32) -> bool {
+        now <= self.updated && !self.is_ahead(now)
     }
 
     fn set_back(&mut self, now: u32) {

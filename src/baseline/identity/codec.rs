@@ -102,6 +102,14 @@ impl IdentityRecord {
     /// Reads a record back; `None` when the bytes are not one.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut record = Self::default();
+        record.decode_into_empty(bytes)?;
+        Some(record)
+    }
+
+    /// Reads a record back into an empty one; `None` when the bytes are not one, and what was read of it is left.
+    pub fn decode_into_empty(&mut self, bytes: &[u8]) -> Option<()> {
+        let record = self;
         let mut input = Reader::new(bytes);
         let input = &mut input;
         let present = input.u16()?;
@@ -110,13 +118,10 @@ impl IdentityRecord {
         }
         let has = |what| present & what != 0;
         let updated = input.u32()?;
-        let mut record = Self {
-            updated,
-            created: updated.wrapping_sub(input.var()?),
-            last_event: updated.wrapping_sub(input.var()?),
-            history: input.var()?,
-            ..Self::default()
-        };
+        record.updated = updated;
+        record.created = updated.wrapping_sub(input.var()?);
+        record.last_event = updated.wrapping_sub(input.var()?);
+        record.history = input.var()?;
         if has(AUTH_TIME) {
             record.auth_time = updated.wrapping_sub(input.var()?);
         }
@@ -172,7 +177,7 @@ impl IdentityRecord {
         if has(GRANT) {
             record.grant.decode(Form::Code, &counts, input)?;
         }
-        input.is_empty().then_some(record)
+        input.is_empty().then_some(())
     }
 
     fn present(&self) -> u16 {

@@ -219,7 +219,8 @@ struct Played<'s> {
 
 impl Work for Played<'_> {
     type Setting = Setting;
-    type Prepared<'e> = (Prepared<'e>, Option<Prepared<'e>>);
+    /// Under the second policy apart: hardly ever is there one.
+    type Prepared<'e> = (Prepared<'e>, Option<Box<Prepared<'e>>>);
     type Other = AuditLine;
     type Memo = Clients;
 
@@ -236,7 +237,15 @@ impl Work for Played<'_> {
         event: &'e Event<'_>,
     ) -> Self::Prepared<'e> {
         let mut under = |(policy, key): &'e Sight| Prepared::of(event, policy, key, clients);
-        (under(&setting.first), setting.second.as_ref().map(under))
+        let second = setting.second.as_ref().map(|sight| Box::new(under(sight)));
+        (under(&setting.first), second)
+    }
+
+    fn look_ahead(&self, (first, second): &Self::Prepared<'_>) {
+        self.run.live.look_ahead_to(first);
+        if let (Some(other), Some(second)) = (&self.other, second) {
+            other.live.look_ahead_to(second);
+        }
     }
 
     fn take(&mut self, event: &Event<'_>, prepared: &Self::Prepared<'_>) -> Result<(), Failure> {

@@ -21,6 +21,13 @@ macro_rules! fields {
                 }
             }
 
+            /// Its name as most tools write it in a line: in quotes, with the colon.
+            pub(super) fn key(self) -> &'static str {
+                match self {
+                    $(Self::$field => concat!("\"", $name, "\":")),*
+                }
+            }
+
             /// The field of a dotted name.
             pub(super) fn of(name: &str) -> Option<Self> {
                 match name {

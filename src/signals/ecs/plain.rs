@@ -27,7 +27,7 @@ pub(super) fn fill<'a>(event: &mut Event<'a>, line: &'a [u8], order: &mut Order)
     loop {
         rest.space();
         let expected = order.expected(before);
-        let field = if expected.is_some_and(|field| rest.key(field.name()).is_some()) {
+        let field = if expected.is_some_and(|field| rest.key(field).is_some()) {
             expected
         } else {
             let key = rest.text()?;
@@ -85,13 +85,10 @@ impl<'a> Rest<'a> {
         (self.byte()? == wanted).then_some(())
     }
 
-    /// A key that is expected, with its colon; where something else stands nothing is read.
-    fn key(&mut self, name: &str) -> Option<()> {
-        let rest = self.line.as_bytes().get(self.at + 1..)?;
-        let rest = rest.strip_prefix(name.as_bytes())?.strip_prefix(b"\":")?;
-        if self.peek()? != b'"' {
-            return None;
-        }
+    /// A key that is expected; where something else stands nothing is read.
+    fn key(&mut self, field: Field) -> Option<()> {
+        let rest = self.line.as_bytes().get(self.at..)?;
+        let rest = rest.strip_prefix(field.key().as_bytes())?;
         self.at = self.line.len() - rest.len();
         Some(())
     }

@@ -1,28 +1,47 @@
 //! Tokens of the kit against a verifier of other origin.
-//! May use the kit and jsonwebtoken.
+//! May use the kit, jsonwebtoken, and beneath it the product's signature checks; Envoy's own meet the same tokens in its tests.
 //! Must not test that verifier: a forged token here only has to be the forgery it claims to be.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use rsa::RsaPublicKey;
+use rsa::pkcs1::EncodeRsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::traits::PublicKeyParts;
+use rsa::{BigUint, RsaPublicKey};
 use serde_json::{Value, json};
+use stepgate::token::SOFTWARE;
 use stepgate_testkit::tokens::{
     Alg, Key, Token, base64url, claims, corrupted, jwks, now, stripped, tampered,
 };
 
 fn verify(token: &str, jwk: Value, alg: &str) -> Result<Value, String> {
+    let _installed_before = SOFTWARE.install_default();
     let jwk: Jwk = serde_json::from_value(jwk).map_err(|error| error.to_string())?;
-    let key = DecodingKey::from_jwk(&jwk).map_err(|error| error.to_string())?;
+    let key = decoding_key(&jwk)?;
     let alg = alg
         .parse::<Algorithm>()
         .map_err(|error| error.to_string())?;
     decode::<Value>(token, &key, &Validation::new(alg))
         .map(|token| token.claims)
         .map_err(|error| error.to_string())
+}
+
+/// RSA as the checks beneath read it: in DER.
+fn decoding_key(jwk: &Jwk) -> Result<DecodingKey, String> {
+    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else {
+        return DecodingKey::from_jwk(jwk).map_err(|error| error.to_string());
+    };
+    let number = |text: &str| {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text);
+        let number = bytes.map(|bytes| BigUint::from_bytes_be(&bytes));
+        number.map_err(|error| error.to_string())
+    };
+    let key = RsaPublicKey::new(number(&rsa.n)?, number(&rsa.e)?);
+    let key = key.map_err(|error| error.to_string())?;
+    let der = key.to_pkcs1_der().map_err(|error| error.to_string())?;
+    Ok(DecodingKey::from_rsa_der(der.as_bytes()))
 }
 
 fn fresh() -> Token {

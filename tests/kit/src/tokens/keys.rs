@@ -4,6 +4,9 @@
 
 use super::base64url;
 use hmac::{Hmac, Mac};
+use p256::ecdsa::signature::Signer as _;
+use p256::elliptic_curve::Generate;
+use p256::pkcs8::EncodePublicKey as _;
 use rand_core::OsRng;
 use rsa::pkcs8::{EncodePublicKey, LineEnding};
 use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer};
@@ -86,13 +89,13 @@ impl Key {
 
     /// A new key on P-256.
     pub fn p256(kid: &str) -> Self {
-        let key = p256::ecdsa::SigningKey::random(&mut OsRng);
+        let key = p256::ecdsa::SigningKey::generate();
         Self::of(kid, Material::P256(key))
     }
 
     /// A new key on P-384.
     pub fn p384(kid: &str) -> Self {
-        let key = p384::ecdsa::SigningKey::random(&mut OsRng);
+        let key = p384::ecdsa::SigningKey::generate();
         Self::of(kid, Material::P384(key))
     }
 
@@ -134,12 +137,12 @@ impl Key {
                 "e": base64url(key.e().to_bytes_be()),
             }),
             Material::P256(key) => {
-                let point = key.verifying_key().to_encoded_point(false);
+                let point = key.verifying_key().to_sec1_point(false);
                 let (x, y) = (point.x().map(base64url), point.y().map(base64url));
                 json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
             }
             Material::P384(key) => {
-                let point = key.verifying_key().to_encoded_point(false);
+                let point = key.verifying_key().to_sec1_point(false);
                 let (x, y) = (point.x().map(base64url), point.y().map(base64url));
                 json!({ "kty": "EC", "crv": "P-384", "x": x, "y": y })
             }
@@ -159,13 +162,12 @@ impl Key {
     pub fn pem(&self) -> Option<String> {
         let ending = LineEnding::LF;
         match &self.material {
-            Material::Rsa(key) => RsaPublicKey::from(key).to_public_key_pem(ending),
-            Material::P256(key) => key.verifying_key().to_public_key_pem(ending),
-            Material::P384(key) => key.verifying_key().to_public_key_pem(ending),
-            Material::Ed25519(key) => key.verifying_key().to_public_key_pem(ending),
-            Material::Secret(_) => return None,
+            Material::Rsa(key) => RsaPublicKey::from(key).to_public_key_pem(ending).ok(),
+            Material::P256(key) => key.verifying_key().to_public_key_pem(ending).ok(),
+            Material::P384(key) => key.verifying_key().to_public_key_pem(ending).ok(),
+            Material::Ed25519(key) => key.verifying_key().to_public_key_pem(ending).ok(),
+            Material::Secret(_) => None,
         }
-        .ok()
     }
 
     /// Signs with an algorithm; panics if this kind of key cannot.
