@@ -91,7 +91,8 @@ impl Holding {
         self.held.borrow_mut().remove(&context);
     }
 
-    /// Answers requests whose body does not come, and lets those go on that are only watched: they are decided when it comes. Where nothing comes of several, none is held for a while.
+    /// Answers requests whose body does not come, and lets those go on that are only watched: they are decided when it comes. Where
+    /// nothing comes of several, none is held for a while.
     pub(crate) fn sweep(&self, root: u32, now: i64, count: impl Fn(Count)) {
         let mut late = Vec::new();
         self.held.borrow_mut().retain(|context, held| {

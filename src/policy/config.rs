@@ -26,7 +26,7 @@ pub use external::{FenceAction, FenceConfig, IssuedFromConfig, NetworkListConfig
 pub use feeds::FeedConfig;
 pub use login::{LoginConfig, UnreadableLogin};
 pub use pins::PinConfig;
-pub use shown::PathDetail;
+pub use shown::{AddressDetail, PathDetail};
 
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -364,20 +364,6 @@ section! {
         /// `password-change`, `mfa-change` or `bulk`.
         class: ClassName,
     }
-}
-
-/// How much of an address a log line shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum AddressDetail {
-    /// /24 or /48.
-    #[default]
-    Prefix,
-    /// All of it.
-    Full,
-    /// Nothing.
-    None,
 }
 
 section! {

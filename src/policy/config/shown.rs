@@ -17,3 +17,17 @@ pub enum PathDetail {
     /// Nothing.
     None,
 }
+
+/// How much of an address a log line shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressDetail {
+    /// /24 or /48.
+    #[default]
+    Prefix,
+    /// All of it.
+    Full,
+    /// Nothing.
+    None,
+}
