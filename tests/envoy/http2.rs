@@ -12,11 +12,17 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// RFC 9113 §4.2: what every peer accepts.
 const FRAME: usize = 16_384;
+
+/// `SETTINGS_INITIAL_WINDOW_SIZE` (RFC 9113 §6.5.2), and the most a window may be: no answer waits for room.
+const INITIAL_WINDOW: [u8; 6] = [0, 4, 0x7f, 0xff, 0xff, 0xff];
+/// How much the window of a connection lacks to that (§6.9.2).
+const MORE: u32 = 0x7fff_ffff - 65_535;
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +52,8 @@ impl Http2 {
             .stream
             .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             .unwrap();
-        client.frame(SETTINGS, 0, 0, b"");
+        client.frame(SETTINGS, 0, 0, &INITIAL_WINDOW);
+        client.frame(WINDOW_UPDATE, 0, 0, &MORE.to_be_bytes());
         client
     }
 
