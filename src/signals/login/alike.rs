@@ -5,6 +5,9 @@
 //! Directories prepare strings before they compare them (RFC 4518: compatibility forms, nothing of soft hyphens and other characters
 //! without a width), databases collate them without accents (UTS #10). One account has as many names there as there are accents,
 //! and as there are places for a character that counts for nothing.
+//!
+//! Crates that normalise bring the tables of all of Unicode into the module, and pass nothing over; what they would find beyond this
+//! changes a count, never who somebody is.
 
 /// The letters of U+00C0 to U+024F without what is above, below and through them; `.`: none of ASCII.
 const LATIN: &str = "aaaaaaaceeeeiiiidnooooo.ouuuuytsaaaaaaaceeeeiiiidnooooo.ouuuuytyaaaaaaccccccccddddeeeeeeeeeegggggggg\
